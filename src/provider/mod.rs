@@ -1,0 +1,2 @@
+//! Those who answer: remote providers over WebSocket.
+pub mod remote;

@@ -1,0 +1,2 @@
+//! Pages for people.
+pub mod status;

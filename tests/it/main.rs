@@ -1,0 +1,3 @@
+//! All tests that see the hub from outside, in one binary.
+
+mod tidy;
