@@ -1,2 +1,5 @@
-//! Pages for people.
-pub mod status;
+//! Who looks: people and machines that watch the hub.
+
+mod status;
+
+pub use self::status::Status;

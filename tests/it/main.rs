@@ -1,3 +1,7 @@
 //! All tests that see the hub from outside, in one binary.
 
+mod cli;
+mod conformance;
+mod support;
 mod tidy;
+mod witnesses;

@@ -1,0 +1,133 @@
+//! Which hosts and origins the hub answers to: the guard against DNS rebinding and against pages
+//! that call a hub on their visitor's own machine.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, Uri, header, uri::Authority};
+
+use super::Denial;
+
+/// Names a loopback listener is known by.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// The allow-lists, on by default.
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    /// Host names without port, in lower case.
+    hosts: Vec<String>,
+    /// Whole origins, `scheme://host[:port]`, in lower case.
+    origins: Vec<String>,
+}
+
+impl Hosts {
+    /// Allows loopback names, the address the hub listens on, the host and origin of
+    /// `public_url`, and what the configuration adds.
+    pub fn new(
+        listen: IpAddr,
+        public_url: Option<&Uri>,
+        hosts: &[String],
+        origins: &[String],
+    ) -> Self {
+        let mut hosts: Vec<_> = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let mut origins: Vec<_> = origins.iter().map(|o| o.to_ascii_lowercase()).collect();
+        hosts.extend(LOOPBACK.map(str::to_owned));
+        if !listen.is_unspecified() {
+            hosts.push(match listen {
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            });
+        }
+        if let Some((url, authority)) = public_url.and_then(|url| Some((url, url.authority()?))) {
+            hosts.push(authority.host().to_ascii_lowercase());
+            let scheme = url.scheme_str().unwrap_or("http");
+            origins.push(format!("{scheme}://{authority}").to_ascii_lowercase());
+        }
+        Self { hosts, origins }
+    }
+
+    /// A missing `Origin` is no browser's and passes; a missing `Host` does not.
+    pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
+        // HTTP/2 carries the host in the URI (RFC 9113 §8.3.1).
+        let host = match uri.host() {
+            Some(host) => Some(host.to_owned()),
+            None => headers.get(header::HOST).and_then(|v| host_of(v.as_bytes())),
+        };
+        let host = host.unwrap_or_default();
+        if !self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host)) {
+            return Err(Denial::Host(host));
+        }
+        match headers.get(header::ORIGIN) {
+            None => Ok(()),
+            Some(origin) if self.allows_origin(origin.as_bytes()) => Ok(()),
+            Some(origin) => {
+                Err(Denial::Origin(String::from_utf8_lossy(origin.as_bytes()).into_owned()))
+            }
+        }
+    }
+
+    /// Pages on the same machine may come from any port: they are as local as the hub.
+    fn allows_origin(&self, origin: &[u8]) -> bool {
+        let Ok(origin) = std::str::from_utf8(origin) else { return false };
+        if self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+            return true;
+        }
+        let Some((scheme, authority)) = origin.split_once("://") else { return false };
+        let host = host_of(authority.as_bytes()).unwrap_or_default();
+        matches!(scheme, "http" | "https") && LOOPBACK.contains(&host.to_ascii_lowercase().as_str())
+    }
+}
+
+fn host_of(authority: &[u8]) -> Option<String> {
+    let authority = Authority::try_from(authority).ok()?;
+    // `user@host` has no place in a Host header.
+    (!authority.as_str().contains('@')).then(|| authority.host().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn check(host: &str, origin: Option<&str>) -> Result<(), Denial> {
+        let url = Uri::from_static("https://hub.example.com");
+        let origins = ["https://app.example.com".to_owned()];
+        let hosts = Hosts::new([127, 0, 0, 1].into(), Some(&url), &[], &origins);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+        }
+        hosts.check(&Uri::from_static("/mcp"), &headers)
+    }
+
+    #[test]
+    fn own_names_pass_with_any_port() {
+        for host in ["localhost", "127.0.0.1:8080", "[::1]:8080", "HUB.example.com:443"] {
+            check(host, None).unwrap();
+        }
+    }
+
+    #[test]
+    fn foreign_hosts_do_not() {
+        for host in ["evil.example.com", "", "localhost.evil.com", "a@localhost", "127.0.0.2", "["]
+        {
+            assert!(matches!(check(host, None), Err(Denial::Host(_))), "{host}");
+        }
+    }
+
+    #[test]
+    fn origins_are_local_or_listed() {
+        for origin in
+            ["http://localhost:6274", "https://hub.example.com", "https://app.example.com"]
+        {
+            check("localhost", Some(origin)).unwrap();
+        }
+        for origin in
+            ["http://evil.example.com", "null", "http://hub.example.com", "file://localhost", ""]
+        {
+            let outcome = check("localhost", Some(origin));
+            assert!(matches!(outcome, Err(Denial::Origin(_))), "{origin}");
+        }
+    }
+}

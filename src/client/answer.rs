@@ -1,0 +1,204 @@
+//! The answer to a call: one JSON document, or an event stream if there is something to tell first.
+//! Which of the two is decided as late as can be.
+
+use std::{convert::Infallible, pin::Pin, time::Duration};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::{sync::mpsc, time::sleep};
+
+use super::{
+    error::{Refusal, Told, tell},
+    message::RequestId,
+    payload::{Payload, modern_result, text_result},
+};
+use crate::model::{
+    call::{Notice, Output, OutputKind},
+    error::CallError,
+    json::Json,
+};
+
+/// How often a stream with nothing to say shows that it lives; proxies cut silent ones after a
+/// minute or less.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// How a call ends; `None` when its client cancelled it and wants to hear no more. Dropping it
+/// ends the client's interest.
+pub(super) type Outcome = Pin<Box<dyn Future<Output = Option<Result<Output, CallError>>> + Send>>;
+
+/// To whom the answer goes, and in which form.
+pub(super) struct Reply {
+    pub id: RequestId,
+    pub progress_token: Option<Json>,
+    pub accepts_events: bool,
+    pub era: ReplyEra,
+}
+
+pub(super) enum ReplyEra {
+    Legacy,
+    /// With the capabilities the client declared in this request.
+    Modern {
+        capabilities: Json,
+    },
+}
+
+impl Reply {
+    /// Waits for the call and answers. With the first notice, or when it takes long, the answer
+    /// turns into an event stream, if the client can read one.
+    pub(super) async fn answer(
+        self,
+        mut outcome: Outcome,
+        mut notices: Option<mpsc::Receiver<Notice>>,
+    ) -> Response {
+        if !self.accepts_events {
+            drop(notices.take());
+            return self.conclude(outcome.await);
+        }
+        let first = tokio::select! {
+            biased;
+            Some(notice) = next(&mut notices) => self.notice_event(&notice),
+            outcome = &mut outcome => return self.conclude(outcome),
+            () = sleep(KEEP_ALIVE) => Some(KEEP_ALIVE_COMMENT),
+        };
+        let events = Events { reply: self, outcome: Some(outcome), notices, first };
+        event_stream(stream::unfold(events, Events::next))
+    }
+
+    fn conclude(&self, outcome: Option<Result<Output, CallError>>) -> Response {
+        match outcome.map(|outcome| self.payload(outcome)) {
+            Some(Ok(payload)) => payload.into_response(StatusCode::OK),
+            Some(Err(refusal)) => refusal.into_response(),
+            None if self.accepts_events => event_stream(stream::empty()),
+            None => StatusCode::ACCEPTED.into_response(),
+        }
+    }
+
+    fn notice_event(&self, notice: &Notice) -> Option<Bytes> {
+        Payload::notice(notice, self.progress_token.as_ref()).map(Payload::into_event)
+    }
+
+    fn payload(&self, outcome: Result<Output, CallError>) -> Result<Payload, Refusal> {
+        let output = match outcome.map_err(tell) {
+            Ok(output) => output,
+            Err(Told::Error(refusal)) => return Err(refusal.of(Some(self.id.clone()))),
+            Err(Told::Result(json)) => Output::parse(json).expect("the hub's own result"),
+        };
+        match &self.era {
+            ReplyEra::Modern { capabilities } => {
+                if let Some(missing) = missing_capabilities(&output, capabilities) {
+                    let refusal = Refusal::missing_capability(&missing);
+                    return Err(refusal.of(Some(self.id.clone())));
+                }
+                Ok(Payload::result(&self.id, modern_result(&output)))
+            }
+            ReplyEra::Legacy if output.kind == OutputKind::InputRequired => {
+                let text = "This tool needs to ask something back before it can answer. Questions \
+                            reach only clients that speak MCP 2026-07-28 or newer.";
+                Ok(Payload::result(&self.id, [text_result(text, true).bytes()]))
+            }
+            ReplyEra::Legacy => Ok(Payload::result(&self.id, [output.json.bytes()])),
+        }
+    }
+}
+
+/// What `output` asks of the client beyond what it said it can do.
+fn missing_capabilities(output: &Output, capabilities: &Json) -> Option<Value> {
+    let requests = output.part(output.input_requests.as_ref()?);
+    let requests: Value = serde_json::from_str(requests).ok()?;
+    let capabilities: Value = serde_json::from_str(capabilities.as_str()).unwrap_or_default();
+    let mut missing = json!({});
+    for request in requests.as_object()?.values() {
+        match request.get("method").and_then(Value::as_str) {
+            Some("elicitation/create") => {
+                let elicitation = capabilities.get("elicitation");
+                let wants_url = request.pointer("/params/mode") == Some(&json!("url"));
+                if wants_url && elicitation.is_none_or(|can| can.get("url").is_none()) {
+                    missing["elicitation"] = json!({ "url": {} });
+                } else if elicitation.is_none() {
+                    missing["elicitation"] = json!({});
+                }
+            }
+            Some("sampling/createMessage") if capabilities.get("sampling").is_none() => {
+                missing["sampling"] = json!({});
+            }
+            Some("roots/list") if capabilities.get("roots").is_none() => {
+                missing["roots"] = json!({});
+            }
+            _ => {}
+        }
+    }
+    missing.as_object().is_some_and(|missing| !missing.is_empty()).then_some(missing)
+}
+
+struct Events {
+    reply: Reply,
+    outcome: Option<Outcome>,
+    notices: Option<mpsc::Receiver<Notice>>,
+    first: Option<Bytes>,
+}
+
+impl Events {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if let Some(first) = self.first.take() {
+            return Some((Ok(first), self));
+        }
+        loop {
+            let outcome = self.outcome.as_mut()?;
+            let event = tokio::select! {
+                biased;
+                Some(notice) = next(&mut self.notices) => match self.reply.notice_event(&notice) {
+                    Some(event) => event,
+                    None => continue,
+                },
+                outcome = outcome => {
+                    self.outcome = None;
+                    let payload = self.reply.payload(outcome?);
+                    payload.unwrap_or_else(|refusal| refusal.payload()).into_event()
+                }
+                () = sleep(KEEP_ALIVE) => KEEP_ALIVE_COMMENT,
+            };
+            return Some((Ok(event), self));
+        }
+    }
+}
+
+/// The next notice; never, when none can come.
+async fn next(notices: &mut Option<mpsc::Receiver<Notice>>) -> Option<Notice> {
+    let notice = match notices {
+        Some(queue) => queue.recv().await,
+        None => std::future::pending().await,
+    };
+    if notice.is_none() {
+        *notices = None;
+    }
+    notice
+}
+
+/// A response of server-sent events (WHATWG HTML §9.2).
+pub(super) fn event_stream(
+    events: impl stream::Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
+    let mut response = Response::new(Body::from_stream(events));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Nginx holds events back otherwise.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// Whether the client says that it reads event streams.
+pub(super) fn accepts_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|range| range.trim().eq_ignore_ascii_case("text/event-stream"))
+}

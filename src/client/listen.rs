@@ -1,0 +1,196 @@
+//! Streams that stay open to tell a client that its tools have changed.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Client,
+    answer::{KEEP_ALIVE, KEEP_ALIVE_COMMENT, event_stream},
+    error::{Refusal, Told, tell},
+    message::RequestId,
+    modern,
+    payload::{Payload, SERVER_INFO},
+    session::{OpenStream, Session},
+};
+use crate::{
+    auth::User,
+    hub::user::{Permit, UserTools},
+    model::{clock::UnixTime, error::CallError},
+};
+
+const LIST_CHANGED: &str = "notifications/tools/list_changed";
+
+/// A stream and everything it holds on to while it is open.
+struct Open {
+    kind: Kind,
+    /// `None` when the client did not ask to hear of tools.
+    changes: Option<watch::Receiver<u64>>,
+    draining: CancellationToken,
+    expires: Option<Instant>,
+    first: Option<Bytes>,
+    is_over: bool,
+    _permit: Permit,
+}
+
+enum Kind {
+    /// `subscriptions/listen`, known by the id of its request.
+    Subscription(RequestId),
+    Session(Arc<Session>, OpenStream),
+}
+
+/// Why a stream got a turn.
+enum Turn {
+    Changed,
+    KeepAlive,
+    /// The hub stops or the token has expired.
+    Over,
+    /// The session has ended, or another stream took this one's place.
+    Cut,
+}
+
+/// `subscriptions/listen` of the modern era.
+pub(super) fn subscription(
+    request: &modern::Request<'_>,
+    tools: &Arc<UserTools>,
+    wants_tools: bool,
+) -> Result<Response, Refusal> {
+    let (client, id) = (request.client, &request.id);
+    let permit = permit(client, tools)?;
+    let honoured = if wants_tools { r#"{"toolsListChanged":true}"# } else { "{}" };
+    let params = [r#"{"_meta":"#, &subscription_meta(id), r#","notifications":"#, honoured, "}"];
+    let acknowledged =
+        Payload::notification("notifications/subscriptions/acknowledged", Some(&params.concat()));
+    let open = Open {
+        changes: wants_tools.then(|| tools.watch()),
+        kind: Kind::Subscription(id.clone()),
+        draining: client.lifecycle.draining(),
+        expires: expiry(request.user),
+        first: Some(acknowledged.into_event()),
+        is_over: false,
+        _permit: permit,
+    };
+    Ok(event_stream(stream::unfold(open, Open::next)))
+}
+
+/// GET of the legacy era.
+pub(super) fn session_stream(
+    client: &Client,
+    user: &User,
+    session: &Arc<Session>,
+) -> Result<Response, Refusal> {
+    let permit = permit(client, &session.tools)?;
+    let open = Open {
+        changes: Some(session.changes()),
+        kind: Kind::Session(Arc::clone(session), session.open_stream()),
+        draining: client.lifecycle.draining(),
+        expires: expiry(user),
+        // Shows the client, and proxies, at once that the stream is open.
+        first: Some(KEEP_ALIVE_COMMENT),
+        is_over: false,
+        _permit: permit,
+    };
+    Ok(event_stream(stream::unfold(open, Open::next)))
+}
+
+fn permit(client: &Client, tools: &Arc<UserTools>) -> Result<Permit, Refusal> {
+    let max = client.limits.streams_per_user.get();
+    tools.permit_stream(max).map_err(|error: CallError| match tell(error) {
+        Told::Error(refusal) => refusal,
+        Told::Result(_) => unreachable!("a limit is told as an error"),
+    })
+}
+
+fn expiry(user: &User) -> Option<Instant> {
+    user.expires.map(|at| Instant::now() + UnixTime::now().until(at))
+}
+
+fn subscription_meta(id: &RequestId) -> String {
+    format!(r#"{{"io.modelcontextprotocol/subscriptionId":{}}}"#, id.as_str())
+}
+
+impl Open {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if let Some(first) = self.first.take() {
+            return Some((Ok(first), self));
+        }
+        if self.is_over {
+            return None;
+        }
+        let event = match self.turn().await {
+            Turn::Changed => self.changed(),
+            Turn::KeepAlive => KEEP_ALIVE_COMMENT,
+            Turn::Over => {
+                self.is_over = true;
+                self.farewell()?
+            }
+            Turn::Cut => return None,
+        };
+        Some((Ok(event), self))
+    }
+
+    async fn turn(&mut self) -> Turn {
+        let expires = self.expires;
+        let expired = async {
+            match expires {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let changes = &mut self.changes;
+        let changed = async {
+            match changes {
+                // The sender lives as long as the user does, and the permit holds the user.
+                Some(changes) => changes.changed().await.is_ok(),
+                None => std::future::pending().await,
+            }
+        };
+        let cut = async {
+            match &self.kind {
+                Kind::Subscription(_) => std::future::pending().await,
+                Kind::Session(session, stream) => tokio::select! {
+                    () = session.ended.cancelled() => {}
+                    () = stream.replaced.cancelled() => {}
+                },
+            }
+        };
+        tokio::select! {
+            biased;
+            () = cut => Turn::Cut,
+            () = self.draining.cancelled() => Turn::Over,
+            () = expired => Turn::Over,
+            _ = changed => Turn::Changed,
+            () = sleep(KEEP_ALIVE) => Turn::KeepAlive,
+        }
+    }
+
+    fn changed(&self) -> Bytes {
+        let payload = match &self.kind {
+            Kind::Subscription(id) => {
+                let params = [r#"{"_meta":"#, &subscription_meta(id), "}"].concat();
+                Payload::notification(LIST_CHANGED, Some(&params))
+            }
+            Kind::Session(session, _) => {
+                session.told();
+                Payload::notification(LIST_CHANGED, None)
+            }
+        };
+        payload.into_event()
+    }
+
+    /// A subscription ends with the result of its request; a session's stream just ends.
+    fn farewell(&self) -> Option<Bytes> {
+        let Kind::Subscription(id) = &self.kind else { return None };
+        let subscription = subscription_meta(id);
+        let meta = &subscription[..subscription.len() - 1];
+        let result = [r#"{"resultType":"complete","_meta":"#, meta, ",", SERVER_INFO, "}}"];
+        Some(Payload::result(id, [Bytes::from(result.concat())]).into_event())
+    }
+}

@@ -1,0 +1,178 @@
+//! The modern era (MCP 2026-07-28): every request stands alone and says all there is to know.
+
+use std::sync::Arc;
+
+use axum::{
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{
+    Client,
+    answer::{Reply, ReplyEra, accepts_events},
+    era::{MODERN_VERSIONS, VERSION_HEADER},
+    error::Refusal,
+    headers, listen,
+    message::{
+        META_CAPABILITIES, META_CLIENT, META_LOG_LEVEL, META_PROGRESS_TOKEN, META_VERSION, Params,
+        RequestId, string,
+    },
+    payload::{Payload, SERVER_INFO},
+    tools,
+};
+use crate::{
+    auth::User,
+    hub::user::UserTools,
+    model::{
+        call::{Listener, LogLevel},
+        json::Json,
+    },
+};
+
+/// One request and who sent it.
+pub(super) struct Request<'a> {
+    pub client: &'a Client,
+    pub user: &'a User,
+    pub headers: &'a HeaderMap,
+    pub id: RequestId,
+    pub params: Params,
+}
+
+/// What `_meta` says of the client, found good.
+struct About {
+    version: Box<str>,
+    capabilities: Json,
+    log_level: Option<LogLevel>,
+    progress_token: Option<Json>,
+}
+
+impl Request<'_> {
+    pub(super) async fn answer(self, method: &str) -> Response {
+        let id = self.id.clone();
+        match self.handle(method).await {
+            Ok(response) => response,
+            Err(refusal) => refusal.of(Some(id)).into_response(),
+        }
+    }
+
+    /// The order of the checks is the specification's, so that clients see the error they expect.
+    async fn handle(self, method: &str) -> Result<Response, Refusal> {
+        let about = About::read(&self.params)?;
+        self.check_version(&about.version)?;
+        headers::check_method(self.headers, method)?;
+        let tools = self.client.hub.user(&self.user.id);
+        match method {
+            "server/discover" => Ok(self.discover()),
+            "tools/list" => {
+                let page_size = self.client.limits.tools_per_page.get();
+                let result = tools::list(&tools.view(), &self.params, page_size, true)?;
+                Ok(Payload::result(&self.id, result).into_response(StatusCode::OK))
+            }
+            "tools/call" => self.call(about, tools).await,
+            "subscriptions/listen" => self.listen(&tools),
+            _ => Err(Refusal::method_not_found(StatusCode::NOT_FOUND, method)),
+        }
+    }
+
+    fn check_version(&self, claimed: &str) -> Result<(), Refusal> {
+        let header = self.headers.get(VERSION_HEADER).ok_or_else(|| {
+            Refusal::header_mismatch("the header MCP-Protocol-Version is missing".into())
+        })?;
+        if header.to_str().map(str::trim).ok() != Some(claimed) {
+            let what = "the header MCP-Protocol-Version differs from the version in `_meta`";
+            return Err(Refusal::header_mismatch(what.into()));
+        }
+        if MODERN_VERSIONS.contains(&claimed) {
+            Ok(())
+        } else {
+            Err(Refusal::unsupported_version(claimed, MODERN_VERSIONS))
+        }
+    }
+
+    fn discover(&self) -> Response {
+        let mut result = json!({
+            "resultType": "complete",
+            "supportedVersions": MODERN_VERSIONS,
+            "capabilities": { "logging": {}, "tools": { "listChanged": true } },
+            // What it tells may change with the hub's next start; an hour is soon enough.
+            "ttlMs": 3_600_000,
+            "cacheScope": "private",
+        });
+        if let Some(instructions) = &self.client.instructions {
+            result["instructions"] = json!(instructions);
+        }
+        let result = result.to_string();
+        let open = &result[..result.len() - 1];
+        let result = [open, ",\"_meta\":{", SERVER_INFO, "}}"].concat();
+        Payload::result(&self.id, [Bytes::from(result)]).into_response(StatusCode::OK)
+    }
+
+    async fn call(self, about: About, tools: Arc<UserTools>) -> Result<Response, Refusal> {
+        let name = self.params.string("name")?;
+        headers::check_name(self.headers, name.as_deref())?;
+        let name = self.params.required_string("name")?;
+        let meta = self.params.all_meta().filter(|(key, _)| **key != *META_PROGRESS_TOKEN);
+        let mut call = tools::call(name, &self.params, meta.cloned().collect())?;
+        if let Some(stack) = tools.view().stack(&call.tool) {
+            let tool = &stack.listed().tool;
+            headers::check_parameters(self.headers, tool, call.arguments.as_ref())?;
+        }
+        let accepts_events = accepts_events(self.headers);
+        let mut notices = None;
+        if accepts_events && (about.progress_token.is_some() || about.log_level.is_some()) {
+            let wants_progress = about.progress_token.is_some();
+            let (listener, queue) = Listener::new(wants_progress, about.log_level);
+            call.listener = Some(listener);
+            notices = Some(queue);
+        }
+        let reply = Reply {
+            id: self.id,
+            progress_token: about.progress_token,
+            accepts_events,
+            era: ReplyEra::Modern { capabilities: about.capabilities },
+        };
+        // The call lives in the response: a client that leaves drops it, and that cancels it.
+        let hub = self.client.hub.clone();
+        let outcome = Box::pin(async move { Some(hub.call(&tools, call).await) });
+        Ok(reply.answer(outcome, notices).await)
+    }
+
+    fn listen(&self, tools: &Arc<UserTools>) -> Result<Response, Refusal> {
+        let wanted = self
+            .params
+            .object("notifications")?
+            .ok_or_else(|| Refusal::useless_params("`params.notifications` is missing".into()))?;
+        let wanted: Value = serde_json::from_str(wanted.as_str()).unwrap_or_default();
+        let wants_tools = wanted.get("toolsListChanged") == Some(&Value::Bool(true));
+        listen::subscription(self, tools, wants_tools)
+    }
+}
+
+impl About {
+    fn read(params: &Params) -> Result<Self, Refusal> {
+        let fault = |what: &str| Refusal::invalid_params(format!("`_meta[{what}"));
+        let version = params
+            .meta(META_VERSION)
+            .and_then(string)
+            .ok_or_else(|| fault(&format!("\"{META_VERSION}\"]` must be a string")))?;
+        let capabilities = params
+            .meta(META_CAPABILITIES)
+            .filter(|capabilities| capabilities.is_object())
+            .ok_or_else(|| fault(&format!("\"{META_CAPABILITIES}\"]` must be an object")))?;
+        if params.meta(META_CLIENT).is_some_and(|client| !client.is_object()) {
+            return Err(fault(&format!("\"{META_CLIENT}\"]` must be an object")));
+        }
+        let log_level = match params.meta(META_LOG_LEVEL) {
+            None => None,
+            Some(level) => Some(string(level).unwrap_or_default().parse().map_err(
+                |error: crate::model::call::NoSuchLevel| {
+                    fault(&format!("\"{META_LOG_LEVEL}\"]` is {error}"))
+                },
+            )?),
+        };
+        let progress_token = params.progress_token()?;
+        Ok(Self { version, capabilities: capabilities.clone(), log_level, progress_token })
+    }
+}

@@ -1,0 +1,202 @@
+//! Seals what a client carries from one round of questions to the next, so that the retry reaches
+//! the provider that asked and nobody else's.
+
+use std::time::Duration;
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, RandomizedNonceKey},
+    hkdf,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::provider::Identity;
+use crate::model::{
+    call::{Output, OutputKind},
+    clock::UnixTime,
+    error::CallError,
+    id::UserId,
+    json::Json,
+};
+
+/// How long a person may take to answer.
+const VALID_FOR: Duration = Duration::from_secs(60 * 60);
+const NONCE_BYTES: usize = 12;
+
+/// Seals and opens request states with a key of this hub.
+pub(super) struct Seal {
+    key: RandomizedNonceKey,
+}
+
+/// The provider that asked, and what it wants to be told again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Resumption {
+    pub instance: String,
+    pub provider: String,
+    /// The provider's own `requestState`, if it gave one.
+    pub state: Option<Box<RawValue>>,
+    expires: u64,
+}
+
+impl Seal {
+    /// With the same `secret` another process opens what this one sealed; without one, only this
+    /// process does.
+    pub(super) fn new(secret: Option<&[u8]>) -> Self {
+        let mut key = [0; 32];
+        match secret {
+            Some(secret) => hkdf::Salt::new(hkdf::HKDF_SHA256, b"mcp-hub")
+                .extract(secret)
+                .expand(&[b"request state"], hkdf::HKDF_SHA256)
+                .and_then(|derived| derived.fill(&mut key)),
+            None => aws_lc_rs::rand::fill(&mut key),
+        }
+        .expect("32 bytes can be derived or drawn");
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &key).expect("the key has 32 bytes");
+        Self { key }
+    }
+
+    /// Puts a sealed state in the place of the provider's own, if `output` asks for input.
+    pub(super) fn close(
+        &self,
+        output: Output,
+        from: &Identity,
+        user: &UserId,
+        tool: &str,
+        now: UnixTime,
+    ) -> Output {
+        if output.kind != OutputKind::InputRequired {
+            return output;
+        }
+        let state = output.request_state.as_ref().map(|span| {
+            serde_json::from_str(output.part(span)).expect("a part of parsed JSON is JSON")
+        });
+        let resumption = Resumption {
+            instance: from.instance.as_str().to_owned(),
+            provider: from.name.clone().into(),
+            state,
+            expires: now.after(VALID_FOR).0,
+        };
+        let sealed = self.seal(&resumption, user, tool);
+        let text = output.json.as_str();
+        let json = match &output.request_state {
+            Some(span) => format!("{}\"{sealed}\"{}", &text[..span.start], &text[span.end..]),
+            None => format!("{{\"requestState\":\"{sealed}\",{}", &text[1..]),
+        };
+        Output::parse(Json::from(json)).expect("the result was one before its state was sealed")
+    }
+
+    fn seal(&self, resumption: &Resumption, user: &UserId, tool: &str) -> String {
+        let mut text = serde_json::to_vec(resumption).expect("plain data serialises");
+        let nonce = self
+            .key
+            .seal_in_place_append_tag(bound_to(user, tool), &mut text)
+            .expect("a request state is far below the bound of the cipher");
+        let mut sealed = nonce.as_ref().to_vec();
+        sealed.append(&mut text);
+        BASE64_URL_SAFE_NO_PAD.encode(sealed)
+    }
+
+    /// Opens what a client brought back for `tool`.
+    pub(super) fn open(
+        &self,
+        sealed: &str,
+        user: &UserId,
+        tool: &str,
+        now: UnixTime,
+    ) -> Result<Resumption, CallError> {
+        let foreign = || CallError::RequestState("not one this hub gave out for this tool");
+        let mut sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok().ok_or_else(foreign)?;
+        let (nonce, text) = sealed.split_at_mut_checked(NONCE_BYTES).ok_or_else(foreign)?;
+        let nonce = aws_lc_rs::aead::Nonce::try_assume_unique_for_key(nonce).ok();
+        let nonce = nonce.ok_or_else(foreign)?;
+        let text = self.key.open_in_place(nonce, bound_to(user, tool), text).ok();
+        let text = text.ok_or_else(foreign)?;
+        let resumption: Resumption = serde_json::from_slice(text).ok().ok_or_else(foreign)?;
+        if now.0 >= resumption.expires {
+            return Err(CallError::RequestState("too old; call the tool again without it"));
+        }
+        Ok(resumption)
+    }
+}
+
+/// What a state is good for; another user or tool cannot use it.
+fn bound_to(user: &UserId, tool: &str) -> Aad<Vec<u8>> {
+    // A subject holds no control characters, so the separator is one.
+    Aad::from([user.as_str().as_bytes(), b"\0", tool.as_bytes()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::{InstanceId, ProviderId};
+
+    const NOW: UnixTime = UnixTime(1_000_000);
+
+    fn close(seal: &Seal, json: &str) -> Output {
+        let from = Identity {
+            id: ProviderId::random(),
+            name: "asker".into(),
+            version: None,
+            instance: InstanceId::parse("i-1").unwrap(),
+        };
+        let output = Output::parse(Json::from(json.to_owned())).unwrap();
+        seal.close(output, &from, &alice(), "ask", NOW)
+    }
+
+    fn alice() -> UserId {
+        UserId::parse("alice").unwrap()
+    }
+
+    fn sealed_in(output: &Output) -> String {
+        serde_json::from_str(output.part(output.request_state.as_ref().unwrap())).unwrap()
+    }
+
+    #[test]
+    fn a_state_comes_back_as_the_provider_gave_it() {
+        let seal = Seal::new(None);
+        let output =
+            close(&seal, r#"{"resultType":"input_required", "requestState": "s\u0031" ,"x":1}"#);
+        let json = output.json.as_str();
+        assert!(json.starts_with(r#"{"resultType":"input_required", "requestState": ""#), "{json}");
+        assert!(json.ends_with(r#"" ,"x":1}"#), "{json}");
+        let opened = seal.open(&sealed_in(&output), &alice(), "ask", NOW).unwrap();
+        assert_eq!((opened.instance.as_str(), opened.provider.as_str()), ("i-1", "asker"));
+        assert_eq!(opened.state.unwrap().get(), r#""s\u0031""#);
+    }
+
+    #[test]
+    fn questions_without_a_state_get_one_that_leads_back() {
+        let seal = Seal::new(None);
+        let output = close(&seal, r#"{"resultType":"input_required","inputRequests":{}}"#);
+        let opened = seal.open(&sealed_in(&output), &alice(), "ask", NOW).unwrap();
+        assert!(opened.state.is_none());
+    }
+
+    #[test]
+    fn foreign_tampered_and_old_states_are_refused() {
+        let seal = Seal::new(Some(b"secret"));
+        let output = close(&seal, r#"{"resultType":"input_required","requestState":"s"}"#);
+        let state = sealed_in(&output);
+        let refused = |seal: &Seal, state: &str, user: &str, tool: &str, now| {
+            let user = UserId::parse(user).unwrap();
+            seal.open(state, &user, tool, now).unwrap_err().to_string()
+        };
+        let foreign = "the request state is not one this hub gave out for this tool";
+        assert_eq!(refused(&seal, &state, "bob", "ask", NOW), foreign);
+        assert_eq!(refused(&seal, &state, "alice", "other", NOW), foreign);
+        assert_eq!(refused(&Seal::new(None), &state, "alice", "ask", NOW), foreign);
+        assert_eq!(refused(&seal, "", "alice", "ask", NOW), foreign);
+        assert_eq!(refused(&seal, "%%%", "alice", "ask", NOW), foreign);
+        for at in 0..state.len() {
+            let mut tampered = state.clone().into_bytes();
+            tampered[at] = if tampered[at] == b'A' { b'B' } else { b'A' };
+            let tampered = String::from_utf8(tampered).unwrap();
+            assert_eq!(refused(&seal, &tampered, "alice", "ask", NOW), foreign, "byte {at}");
+        }
+        let later = NOW.after(VALID_FOR);
+        assert!(refused(&seal, &state, "alice", "ask", later).contains("too old"));
+        let twin = Seal::new(Some(b"secret"));
+        twin.open(&state, &alice(), "ask", NOW).expect("the same secret opens it");
+    }
+}

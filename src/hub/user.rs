@@ -1,0 +1,203 @@
+//! One user's part of the hub: their providers, their view, their calls, those who listen.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    registry::{OfferRefused, Position},
+    view::{Offering, View},
+};
+use crate::model::{
+    error::CallError,
+    id::{ProviderId, UserId},
+    tool::ToolName,
+};
+
+/// Names remembered after they went, so that a caller can be told so.
+const GONE_NAMES_MAX: usize = 64;
+/// Names offered to a caller who asked for one that is not there.
+const CLOSE_NAMES_MAX: usize = 5;
+/// How alike two names must be (Jaro-Winkler, 0 to 1) for one to be offered for the other.
+const CLOSE_ENOUGH: f64 = 0.75;
+
+/// Everything the hub knows of one user. Nothing in here is reachable from another user's.
+pub struct UserTools {
+    pub id: UserId,
+    /// This user's own providers, newest first. The lock also orders the making of views.
+    own: Mutex<Vec<Offering>>,
+    view: ArcSwap<View>,
+    gone: Mutex<VecDeque<(ToolName, Instant)>>,
+    /// Counts the changes of the list that listeners were told of.
+    changes: watch::Sender<u64>,
+    /// The digest of the list that listeners last knew.
+    announced: Mutex<Vec<u8>>,
+    calls: AtomicUsize,
+    streams: AtomicUsize,
+}
+
+/// A place among a user's calls or streams; given back on drop.
+#[must_use = "the place is given back when this is dropped"]
+pub struct Permit {
+    user: Arc<UserTools>,
+    counter: fn(&UserTools) -> &AtomicUsize,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        (self.counter)(&self.user).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl UserTools {
+    pub(super) fn new(id: UserId) -> Self {
+        Self {
+            id,
+            own: Mutex::default(),
+            view: ArcSwap::default(),
+            gone: Mutex::default(),
+            changes: watch::Sender::new(0),
+            announced: Mutex::default(),
+            calls: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
+        }
+    }
+
+    /// The tools as they are now.
+    pub fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Hears of every change of the list from now on.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        let mut announced = self.announced.lock();
+        if self.changes.receiver_count() == 0 {
+            // While nobody listened nothing was compared; what is there now is what they know.
+            *announced = self.view().list().digest().to_vec();
+        }
+        self.changes.subscribe()
+    }
+
+    /// Tells listeners if the list differs in any byte from the one they know.
+    pub(super) fn announce(&self) {
+        let mut announced = self.announced.lock();
+        if self.changes.receiver_count() == 0 {
+            return;
+        }
+        let view = self.view();
+        let digest = view.list().digest();
+        if *announced != digest {
+            announced.clear();
+            announced.extend_from_slice(digest);
+            self.changes.send_modify(|changes| *changes += 1);
+        }
+    }
+
+    /// A place among the calls of this user in flight.
+    pub fn permit_call(self: &Arc<Self>, max: usize) -> Result<Permit, CallError> {
+        self.permit("the number of calls a user may have in flight", max, |user| &user.calls)
+    }
+
+    /// A place among the event streams of this user.
+    pub fn permit_stream(self: &Arc<Self>, max: usize) -> Result<Permit, CallError> {
+        self.permit("the number of event streams a user may hold open", max, |user| &user.streams)
+    }
+
+    fn permit(
+        self: &Arc<Self>,
+        bound: &'static str,
+        max: usize,
+        counter: fn(&Self) -> &AtomicUsize,
+    ) -> Result<Permit, CallError> {
+        // Counted first, so that two who come together cannot both take the last place.
+        let before = counter(self).fetch_add(1, Ordering::Relaxed);
+        let permit = Permit { user: Arc::clone(self), counter };
+        if before < max {
+            Ok(permit)
+        } else {
+            Err(CallError::Limited { bound, max, retry_after: Duration::from_secs(1) })
+        }
+    }
+
+    /// Why there is no tool called `tool`, and what the caller may have meant.
+    pub(super) fn unknown(&self, tool: &str, view: &View) -> CallError {
+        let gone =
+            self.gone.lock().iter().find(|(name, _)| name.as_str() == tool).map(|(_, at)| *at);
+        let mut close: Vec<(f64, &ToolName)> = Vec::new();
+        if tool.len() <= ToolName::BYTES_MAX {
+            let alike = |name: &ToolName| strsim::jaro_winkler(name.as_str(), tool);
+            close = view.names().map(|name| (alike(name), name)).collect();
+            close.retain(|(alike, _)| *alike >= CLOSE_ENOUGH);
+            close.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+            close.truncate(CLOSE_NAMES_MAX);
+        }
+        CallError::UnknownTool {
+            tool: tool.chars().take(ToolName::BYTES_MAX).collect::<String>().into(),
+            close: close.into_iter().map(|(_, name)| name.as_str().into()).collect(),
+            gone: gone.map(|at| at.elapsed()),
+        }
+    }
+
+    pub(super) fn change<T>(
+        &self,
+        common: &ArcSwap<Vec<Offering>>,
+        work: impl FnOnce(&[Offering]) -> Result<(Vec<Offering>, T), OfferRefused>,
+    ) -> Result<T, OfferRefused> {
+        let mut own = self.own.lock();
+        let (offerings, outcome) = work(&own)?;
+        *own = offerings;
+        self.rebuild(&own, &common.load());
+        Ok(outcome)
+    }
+
+    pub(super) fn refresh(&self, common: &[Offering]) {
+        let own = self.own.lock();
+        self.rebuild(&own, common);
+    }
+
+    fn rebuild(&self, own: &[Offering], common: &[Offering]) {
+        let now = Instant::now();
+        let view = View::of(own.iter().chain(common), now);
+        let before = self.view();
+        let mut gone = self.gone.lock();
+        gone.retain(|(name, _)| view.stack(name.as_str()).is_none());
+        let withdrawn = before.names().filter(|name| view.stack(name.as_str()).is_none());
+        gone.extend(withdrawn.map(|name| (name.clone(), now)));
+        let excess = gone.len().saturating_sub(GONE_NAMES_MAX);
+        gone.drain(..excess);
+        drop(gone);
+        self.view.store(Arc::new(view));
+    }
+
+    pub(super) fn positions(&self, provider: &ProviderId) -> Vec<Position> {
+        let view = self.view();
+        let own = self.own.lock();
+        let offering = own.iter().find(|offering| offering.identity.id == *provider);
+        let tools = offering.map(|offering| Arc::clone(&offering.tools)).unwrap_or_default();
+        drop(own);
+        let position = |name: &ToolName| {
+            let offers = &view.stack(name.as_str())?.offers;
+            let index = offers.iter().position(|offer| offer.identity.id == *provider)?;
+            Some(Position { tool: name.clone(), position: index + 1, of: offers.len() })
+        };
+        tools.iter().filter_map(|tool| position(&tool.name)).collect()
+    }
+
+    pub(super) fn providers(&self) -> usize {
+        self.own.lock().len()
+    }
+
+    /// Whether nothing of this user's own is here.
+    pub(super) fn is_bare(&self) -> bool {
+        self.own.lock().is_empty()
+    }
+}

@@ -1,0 +1,201 @@
+//! What one user sees: the stacks behind each name, and the list as it is sent.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, OnceLock},
+};
+
+use aws_lc_rs::digest::{Digest, SHA256, digest};
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::{
+    health::Health,
+    provider::{Identity, Provider},
+};
+use crate::model::tool::{Tool, ToolName};
+
+/// A provider with the tools it offers; replaced as a whole when it registers again.
+#[derive(Clone)]
+pub struct Offering {
+    pub identity: Arc<Identity>,
+    pub provider: Arc<dyn Provider>,
+    pub health: Arc<Health>,
+    /// Grows with every registration of a new connection: newer goes first.
+    pub sequence: u64,
+    pub tools: Arc<[Arc<Tool>]>,
+}
+
+/// One provider's declaration of one tool.
+#[derive(Clone)]
+pub struct Offer {
+    pub identity: Arc<Identity>,
+    pub provider: Arc<dyn Provider>,
+    pub health: Arc<Health>,
+    pub tool: Arc<Tool>,
+}
+
+/// All offers of one name, in the order in which they are tried.
+pub struct Stack {
+    pub offers: Vec<Offer>,
+    listed: usize,
+}
+
+impl Stack {
+    /// The offer whose definition clients see: the first of a healthy provider, else the first.
+    pub fn listed(&self) -> &Offer {
+        &self.offers[self.listed]
+    }
+}
+
+/// A user's tools at one moment; never changed, only replaced.
+#[derive(Default)]
+pub struct View {
+    stacks: HashMap<ToolName, Stack>,
+    list: OnceLock<List>,
+}
+
+impl View {
+    /// `offerings` in the order of their stacks: a user's own first, each kind newest first.
+    pub fn of<'a>(offerings: impl Iterator<Item = &'a Offering>, now: Instant) -> Self {
+        let mut stacks: HashMap<ToolName, Stack> = HashMap::new();
+        for offering in offerings {
+            for tool in &*offering.tools {
+                let stack = stacks
+                    .entry(tool.name.clone())
+                    .or_insert_with(|| Stack { offers: Vec::new(), listed: 0 });
+                stack.offers.push(Offer {
+                    identity: Arc::clone(&offering.identity),
+                    provider: Arc::clone(&offering.provider),
+                    health: Arc::clone(&offering.health),
+                    tool: Arc::clone(tool),
+                });
+            }
+        }
+        for stack in stacks.values_mut() {
+            let healthy = stack.offers.iter().position(|offer| offer.health.is_well(now));
+            stack.listed = healthy.unwrap_or(0);
+        }
+        Self { stacks, list: OnceLock::new() }
+    }
+
+    pub fn stack(&self, tool: &str) -> Option<&Stack> {
+        self.stacks.get(tool)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &ToolName> {
+        self.stacks.keys()
+    }
+
+    pub fn len(&self) -> usize {
+        self.stacks.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.stacks.is_empty()
+    }
+
+    /// The list, written once for all who ask.
+    pub fn list(&self) -> &List {
+        self.list.get_or_init(|| {
+            let sorted: BTreeMap<_, _> = self.stacks.iter().collect();
+            List::of(sorted.values().map(|stack| &*stack.listed().tool))
+        })
+    }
+}
+
+/// Tool definitions, sorted by name, as one text `{…},{…},…` of which a page is a slice.
+pub struct List {
+    text: Bytes,
+    /// Each tool's name and where its definition ends in the text.
+    ends: Vec<(ToolName, usize)>,
+    digest: Digest,
+}
+
+/// A slice of the list.
+pub struct Page {
+    /// Definitions, separated by commas.
+    pub tools: Bytes,
+    /// The last name on this page, if more follow.
+    pub more_after: Option<ToolName>,
+}
+
+impl List {
+    fn of<'a>(tools: impl Iterator<Item = &'a Tool>) -> Self {
+        let mut text = BytesMut::new();
+        let mut ends = Vec::new();
+        for tool in tools {
+            if !text.is_empty() {
+                text.put_u8(b',');
+            }
+            text.extend_from_slice(tool.definition.get().as_bytes());
+            ends.push((tool.name.clone(), text.len()));
+        }
+        Self { digest: digest(&SHA256, &text), text: text.freeze(), ends }
+    }
+
+    /// At most `size` tools whose names come after `after`.
+    pub fn page(&self, after: Option<&str>, size: usize) -> Page {
+        let first =
+            after.map_or(0, |after| self.ends.partition_point(|(name, _)| name.as_str() <= after));
+        let last = self.ends.len().min(first.saturating_add(size));
+        let start = match first {
+            0 => 0,
+            // After the comma that follows the tool before.
+            _ => (self.ends[first - 1].1 + 1).min(self.text.len()),
+        };
+        let end = if last == first { start } else { self.ends[last - 1].1 };
+        let more_after = (last < self.ends.len()).then(|| self.ends[last - 1].0.clone());
+        Page { tools: self.text.slice(start..end), more_after }
+    }
+
+    pub fn digest(&self) -> &[u8] {
+        self.digest.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(names: &[&str]) -> List {
+        let tools: Vec<Tool> = names
+            .iter()
+            .map(|name| {
+                let text = format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}}}"#);
+                Tool::parse(serde_json::from_str(&text).unwrap(), 1_000).unwrap()
+            })
+            .collect();
+        List::of(tools.iter())
+    }
+
+    fn names_of(page: &Page) -> Vec<String> {
+        let text = format!("[{}]", std::str::from_utf8(&page.tools).unwrap());
+        let tools: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn pages_join_up_to_the_whole_list() {
+        let list = list(&["a", "b", "c", "d", "e"]);
+        for size in 1..=6 {
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let page = list.page(after.as_ref().map(ToolName::as_str), size);
+                seen.extend(names_of(&page));
+                after = page.more_after;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, ["a", "b", "c", "d", "e"], "pages of {size}");
+        }
+    }
+
+    #[test]
+    fn a_page_goes_on_after_a_name_that_has_gone() {
+        assert_eq!(names_of(&list(&["a", "c", "e"]).page(Some("b"), 1)), ["c"]);
+        assert!(names_of(&list(&["a", "c"]).page(Some("z"), 9)).is_empty());
+        assert!(names_of(&list(&[]).page(None, 9)).is_empty());
+    }
+}

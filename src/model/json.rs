@@ -1,0 +1,190 @@
+//! JSON that the hub passes on unread: one shared piece of text, cut but never copied or rewritten.
+
+use std::{borrow::Cow, fmt, ops::Range};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use memchr::memchr2;
+use serde_json::value::RawValue;
+
+/// One JSON value as the text that came; cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Json(ByteString);
+
+impl Json {
+    /// The piece of `text` that `value` was parsed from, sharing its memory.
+    ///
+    /// Panics when `value` is not part of `text`; both always come from one parse.
+    pub fn cut(text: &ByteString, value: &RawValue) -> Self {
+        Self(text.slice_ref(value.get()))
+    }
+
+    /// A value made by the hub itself.
+    pub fn of(value: &impl serde::Serialize) -> Self {
+        Self(serde_json::to_string(value).expect("plain data serialises").into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn text(&self) -> &ByteString {
+        &self.0
+    }
+
+    /// The bytes of this value, shared.
+    pub fn bytes(&self) -> Bytes {
+        self.0.as_bytes().clone()
+    }
+
+    /// Where `part`, parsed from this value, stands in it.
+    pub fn span(&self, part: &RawValue) -> Range<usize> {
+        let start = part.get().as_ptr() as usize - self.0.as_ptr() as usize;
+        start..start + part.get().len()
+    }
+
+    pub fn is_object(&self) -> bool {
+        self.0.starts_with('{')
+    }
+}
+
+/// For text that is known to be JSON because the hub put it together.
+impl From<String> for Json {
+    fn from(json: String) -> Self {
+        Self(json.into())
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text is refused before it is parsed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("the JSON is nested deeper than {max} levels")]
+    TooDeep { max: usize },
+    #[error("the JSON names the key {key:?} twice in one object")]
+    DuplicateKey { key: String },
+}
+
+/// Bounds the depth of `text` and refuses duplicate keys, in one pass and without recursion.
+///
+/// Parsers disagree about which of two equal keys counts (RFC 8259 §4), so a text with both could
+/// mean one thing to the hub and another to a provider. Whether the text is JSON at all is left to
+/// the parser that reads it next: on broken text this finds nothing or something, but never fails.
+pub fn check(text: &str, depth_max: usize) -> Result<(), Fault> {
+    let bytes = text.as_bytes();
+    // The keys of all open objects; each object's own begin at the index its level remembers.
+    let mut keys: Vec<Cow<'_, str>> = Vec::new();
+    let mut levels: Vec<Level> = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                let end = string_end(bytes, at);
+                if let Some(Level { key_is_next: key_is_next @ true, .. }) = levels.last_mut() {
+                    *key_is_next = false;
+                    keys.push(unescaped(&text[at..end]));
+                }
+                at = end;
+                continue;
+            }
+            b'{' | b'[' => {
+                if levels.len() == depth_max {
+                    return Err(Fault::TooDeep { max: depth_max });
+                }
+                let is_object = byte == b'{';
+                levels.push(Level { keys_start: keys.len(), is_object, key_is_next: is_object });
+            }
+            b'}' | b']' => {
+                if let Some(level) = levels.pop() {
+                    refuse_duplicates(&mut keys[level.keys_start..])?;
+                    keys.truncate(level.keys_start);
+                }
+            }
+            b',' => {
+                if let Some(level) = levels.last_mut() {
+                    level.key_is_next = level.is_object;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+struct Level {
+    keys_start: usize,
+    is_object: bool,
+    key_is_next: bool,
+}
+
+/// The index after the string that opens at `start`; the end of the text when it is not closed.
+fn string_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
+}
+
+/// A key as it reads: `"\u0061"` and `"a"` are one.
+fn unescaped(quoted: &str) -> Cow<'_, str> {
+    let plain = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+    if !plain.contains('\\') {
+        return Cow::Borrowed(plain);
+    }
+    serde_json::from_str(quoted).map_or(Cow::Borrowed(plain), Cow::Owned)
+}
+
+fn refuse_duplicates(keys: &mut [Cow<'_, str>]) -> Result<(), Fault> {
+    keys.sort_unstable();
+    match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Fault::DuplicateKey { key: pair[0].chars().take(64).collect() }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, why: &str) {
+        assert_eq!(check(text, 3).expect_err("a fault").to_string(), why);
+    }
+
+    #[test]
+    fn depth_is_counted_outside_strings_only() {
+        check(r#"{"a":[{"b":"[[[[{{{{"}]}"#, 3).unwrap();
+        refused(r#"{"a":[{"b":[]}]}"#, "the JSON is nested deeper than 3 levels");
+    }
+
+    #[test]
+    fn a_key_may_recur_in_another_object_and_as_a_value() {
+        check(r#"{"a":{"a":"a"},"b":[{"a":1},{"a":"b"}],"c":"a"}"#, 3).unwrap();
+    }
+
+    #[test]
+    fn equal_keys_are_found_however_they_are_written() {
+        refused(r#"{"a":1,"b":2,"a":3}"#, r#"the JSON names the key "a" twice in one object"#);
+        refused(r#"{"a":1,"\u0061":3}"#, r#"the JSON names the key "a" twice in one object"#);
+        refused(r#"[{"x":{"k":1,"k":1}}]"#, r#"the JSON names the key "k" twice in one object"#);
+    }
+
+    #[test]
+    fn broken_text_is_left_to_the_parser() {
+        for text in ["", "\"", "{\"a", "{\"a\\", "}}]]", "{\"\\", ",", "nonsense", "{\"a\" \"b\"}"]
+        {
+            check(text, 3).unwrap();
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Every bound of the hub: its name, its unit and its default.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use bytesize::ByteSize;
+use serde::Deserialize;
+
+/// The `[limits]` table of the configuration. Sizes read as `"4 MiB"`, times as `"30s"`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The body of one request to `/mcp`.
+    pub request_body: ByteSize,
+    /// How long a client may take to send that body.
+    #[serde(with = "humantime_serde")]
+    pub request_body_time: Duration,
+    /// One WebSocket message from a provider.
+    pub provider_message: ByteSize,
+    /// Levels of nesting in any JSON that comes from outside.
+    pub json_depth: NonZeroUsize,
+    /// One tool's definition.
+    pub tool_definition: ByteSize,
+    /// Tools one provider may declare.
+    pub tools_per_provider: NonZeroUsize,
+    /// Tools all providers of one user may declare together.
+    pub tools_per_user: NonZeroUsize,
+    /// Tools in one page of `tools/list`.
+    pub tools_per_page: NonZeroUsize,
+    /// Providers of one user.
+    pub providers_per_user: NonZeroUsize,
+    /// Sessions of one user (clients that speak a revision before 2026-07-28).
+    pub sessions_per_user: NonZeroUsize,
+    /// Event streams one user may hold open.
+    pub streams_per_user: NonZeroUsize,
+    /// How long a session lives unused.
+    #[serde(with = "humantime_serde")]
+    pub session_idle: Duration,
+    /// Calls one user may have in flight.
+    pub calls_per_user: NonZeroUsize,
+    /// Calls one provider may have in flight.
+    pub calls_per_provider: NonZeroUsize,
+    /// How long a call may go on without a sign of progress.
+    #[serde(with = "humantime_serde")]
+    pub call_idle: Duration,
+    /// How long a call may take in all, every attempt included.
+    #[serde(with = "humantime_serde")]
+    pub call_total: Duration,
+    /// How long a provider that connected may take to register.
+    #[serde(with = "humantime_serde")]
+    pub provider_registration: Duration,
+    /// How often a provider is pinged.
+    #[serde(with = "humantime_serde")]
+    pub ping_interval: Duration,
+    /// How long after a ping an entirely silent provider is dropped.
+    #[serde(with = "humantime_serde")]
+    pub ping_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_body: ByteSize::mib(4),
+            request_body_time: Duration::from_secs(30),
+            provider_message: ByteSize::mib(16),
+            json_depth: count(128),
+            tool_definition: ByteSize::kib(256),
+            tools_per_provider: count(1_000),
+            tools_per_user: count(5_000),
+            tools_per_page: count(1_000),
+            providers_per_user: count(64),
+            sessions_per_user: count(64),
+            streams_per_user: count(64),
+            session_idle: Duration::from_secs(30 * 60),
+            calls_per_user: count(64),
+            calls_per_provider: count(256),
+            call_idle: Duration::from_secs(60),
+            call_total: Duration::from_secs(10 * 60),
+            provider_registration: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(20),
+            ping_grace: Duration::from_secs(20),
+        }
+    }
+}
+
+fn count(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).expect("a default bound is not zero")
+}
+
+/// `size` in the unit that lengths of buffers are counted in.
+pub fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}

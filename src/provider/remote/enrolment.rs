@@ -1,0 +1,208 @@
+//! What a connected provider has put on offer, and the rules by which a tool set is taken in.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{
+    frame::{About, Bounds, RefusedTool, Register, Registered, Software},
+    handle::RemoteProvider,
+};
+use crate::{
+    hub::{
+        Hub,
+        provider::Identity,
+        registry::{Audience, Position, Registration},
+    },
+    model::{
+        id::{InstanceId, ProviderId, UserId},
+        json::Json,
+        limits::bytes,
+        tool::{Refusal, Tool},
+    },
+};
+
+/// Names longer than this are cut or refused by some clients.
+const PORTABLE_NAME_BYTES_MAX: usize = 64;
+/// The longest name or version of a provider, in bytes.
+const LABEL_BYTES_MAX: usize = 128;
+
+/// The provider's part in the registry; what it offers goes when this is dropped.
+pub(super) struct Enrolment {
+    hub: Hub,
+    user: UserId,
+    provider: Arc<RemoteProvider>,
+    current: Option<Current>,
+}
+
+struct Current {
+    registration: Registration,
+    id: ProviderId,
+    instance: InstanceId,
+}
+
+/// Why a tool set is refused as a whole.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub message: String,
+    pub tools: Option<Vec<RefusedTool>>,
+}
+
+impl From<String> for Refused {
+    fn from(message: String) -> Self {
+        Self { message, tools: None }
+    }
+}
+
+/// A tool set that was taken in.
+pub(super) struct Accepted<'a> {
+    id: &'a ProviderId,
+    user: &'a UserId,
+    bounds: Bounds,
+    positions: Vec<Position>,
+}
+
+impl Accepted<'_> {
+    pub(super) fn answer(&self) -> Registered<'_> {
+        let names = self.positions.iter().map(|position| position.tool.as_str());
+        let long = names.filter(|name| name.len() > PORTABLE_NAME_BYTES_MAX);
+        let warning = |name| {
+            format!(
+                "the name {name:?} is longer than {PORTABLE_NAME_BYTES_MAX} bytes; some clients cut it"
+            )
+        };
+        Registered {
+            provider_id: self.id.as_str(),
+            user: self.user.as_str(),
+            hub: Software { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            limits: self.bounds,
+            tools: self.positions.iter().map(Into::into).collect(),
+            warnings: long.map(warning).collect(),
+        }
+    }
+}
+
+impl Enrolment {
+    pub(super) fn new(hub: Hub, user: UserId, provider: RemoteProvider) -> Self {
+        Self { hub, user, provider: Arc::new(provider), current: None }
+    }
+
+    pub(super) fn is_registered(&self) -> bool {
+        self.current.is_some()
+    }
+
+    pub(super) fn withdraw(&mut self) {
+        self.current = None;
+    }
+
+    /// Puts the tools of `params` in the place of all that was on offer, or refuses them all.
+    pub(super) fn register(&mut self, params: Option<&Json>) -> Result<Accepted<'_>, Refused> {
+        let params = params.ok_or_else(|| "`params` is missing".to_owned())?;
+        let register: Register<'_> = serde_json::from_str(params.as_str())
+            .map_err(|error| format!("`params` is not a registration: {error}"))?;
+        let instance = register.provider.instance()?;
+        let tools = self.parsed(&register)?;
+        let current = match self.current.take() {
+            Some(current) => {
+                let replaced = current.replace(instance.as_ref(), tools);
+                // Whatever is refused, what was on offer stays.
+                let current = self.current.insert(current);
+                replaced?;
+                current
+            }
+            None => {
+                let current = self.first(&register.provider, instance, tools)?;
+                self.current.insert(current)
+            }
+        };
+        let limits = self.hub.limits();
+        let bounds = Bounds {
+            message_bytes: bytes(limits.provider_message),
+            calls_in_flight: limits.calls_per_provider.get(),
+            tools: limits.tools_per_provider.get(),
+        };
+        let positions = current.registration.positions();
+        Ok(Accepted { id: &current.id, user: &self.user, bounds, positions })
+    }
+
+    fn first(
+        &self,
+        about: &About<'_>,
+        instance: Option<InstanceId>,
+        tools: Vec<Arc<Tool>>,
+    ) -> Result<Current, Refused> {
+        let (id, instance) = (ProviderId::random(), instance.unwrap_or_else(InstanceId::random));
+        let identity = Identity {
+            id: id.clone(),
+            name: label("provider.name", &about.name)?,
+            version: about.version.as_deref().map(|v| label("provider.version", v)).transpose()?,
+            instance: instance.clone(),
+        };
+        tracing::info!(
+            user = %self.user, provider = %id, name = %identity.name, tools = tools.len(),
+            "a provider registered"
+        );
+        let provider = Arc::clone(&self.provider);
+        let registration = self
+            .hub
+            .offer(Audience::One(self.user.clone()), identity, provider, tools)
+            .map_err(|refused| refused.to_string())?;
+        Ok(Current { registration, id, instance })
+    }
+
+    fn parsed(&self, register: &Register<'_>) -> Result<Vec<Arc<Tool>>, Refused> {
+        let limits = self.hub.limits();
+        let (count, max) = (register.tools.len(), limits.tools_per_provider.get());
+        if count > max {
+            return Err(format!("{count} tools were declared; a provider may have {max}").into());
+        }
+        let bytes_max = bytes(limits.tool_definition);
+        let (mut tools, mut refused) = (Vec::with_capacity(count), Vec::new());
+        let mut names = HashSet::new();
+        for (index, definition) in register.tools.iter().enumerate() {
+            match Tool::parse(definition, bytes_max) {
+                Ok(tool) if names.insert(tool.name.clone()) => tools.push(Arc::new(tool)),
+                Ok(tool) => {
+                    let name = Some(tool.name.to_string());
+                    refused.push(RefusedTool { index, name, reason: "declared twice".into() });
+                }
+                Err(Refusal { name, reason }) => refused.push(RefusedTool { index, name, reason }),
+            }
+        }
+        if refused.is_empty() {
+            return Ok(tools);
+        }
+        let message = format!("{} of {count} tools are faulty; none was taken in", refused.len());
+        Err(Refused { message, tools: Some(refused) })
+    }
+}
+
+impl Current {
+    fn replace(&self, instance: Option<&InstanceId>, tools: Vec<Arc<Tool>>) -> Result<(), Refused> {
+        if instance.is_some_and(|instance| *instance != self.instance) {
+            let message = "`provider.instanceId` cannot change while connected".to_owned();
+            return Err(message.into());
+        }
+        match self.registration.replace(tools) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the same instanceId has connected again".to_owned().into()),
+            Err(refused) => Err(refused.to_string().into()),
+        }
+    }
+}
+
+impl About<'_> {
+    fn instance(&self) -> Result<Option<InstanceId>, Refused> {
+        let Some(said) = &self.instance_id else { return Ok(None) };
+        let max = InstanceId::BYTES_MAX;
+        let fault = || format!("`provider.instanceId` must have 1 to {max} bytes of plain text");
+        InstanceId::parse(said).map(Some).ok_or_else(|| fault().into())
+    }
+}
+
+fn label(member: &str, text: &str) -> Result<Box<str>, Refused> {
+    let fits = (1..=LABEL_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    if fits {
+        Ok(text.into())
+    } else {
+        Err(format!("`{member}` must have 1 to {LABEL_BYTES_MAX} bytes of plain text").into())
+    }
+}

@@ -1,0 +1,25 @@
+//! What tests stand on: a hub of their own, and the witnesses that question it.
+
+pub(crate) mod client;
+pub(crate) mod fixtures;
+pub(crate) mod hub;
+pub(crate) mod provider;
+pub(crate) mod witness;
+
+use std::time::Duration;
+
+pub(crate) use self::hub::TestHub;
+
+/// The longest any test waits for something that is to happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until `condition` holds, or fails.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(waited.is_ok(), "never came true: {what}");
+}

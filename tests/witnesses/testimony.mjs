@@ -1,0 +1,40 @@
+// What the scripts of the TypeScript SDKs have in common: they see things, check them, and say so.
+
+/** Calls the fixture tools, and gives what was seen. */
+export async function look({ list, call, changed }) {
+  const { tools } = await list();
+  const names = tools.map((tool) => tool.name);
+  check(names.includes("test_simple_text"), `no test_simple_text among ${names}`);
+
+  const simple = await call("test_simple_text");
+  const text = simple.content[0]?.text;
+  check(text, `test_simple_text answered without a text: ${JSON.stringify(simple)}`);
+
+  const progress = [];
+  await call("test_tool_with_progress", ({ progress: step }) => progress.push(step));
+  check(progress.length >= 3, `progress arrived ${progress.length} times instead of 3`);
+
+  await call("test_trigger_tool_change");
+  await within(10_000, changed, "notifications/tools/list_changed");
+  const after = (await list()).tools;
+  check(description(after) !== description(tools), "list_changed came, but the list is the same");
+
+  return { tools: names, text, progress, listChanged: true };
+}
+
+export function check(holds, complaint) {
+  if (!holds) throw new Error(complaint);
+}
+
+async function within(milliseconds, promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} did not come`)), milliseconds);
+  });
+  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** The trigger's description counts the changes. */
+function description(tools) {
+  return tools.find((tool) => tool.name === "test_trigger_tool_change")?.description;
+}
