@@ -2,6 +2,7 @@
 
 mod cli;
 mod conformance;
+mod streaming;
 mod support;
 mod tidy;
 mod witnesses;

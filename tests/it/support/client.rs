@@ -1,0 +1,246 @@
+//! A client that says exactly what a test wants said, right or wrong.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+use sse_stream::SseStream;
+use tokio::time::timeout;
+
+use super::{PATIENCE, TestHub};
+
+pub(crate) const MODERN: &str = "2026-07-28";
+
+/// Somebody who asks, by the rules unless told otherwise.
+#[derive(Clone)]
+pub(crate) struct McpClient {
+    http: reqwest::Client,
+    endpoint: String,
+    token: Option<String>,
+}
+
+/// What came back: the status, and every JSON-RPC message in order, whatever it came as.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) messages: Vec<Value>,
+}
+
+impl Answer {
+    async fn read(response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let text = timeout(PATIENCE, response.text()).await.expect("in time").expect("a body");
+        let messages = if is_stream {
+            let data = text.split("\n\n").filter(|event| event.starts_with("data: "));
+            data.map(|event| event.replace("\ndata: ", "\n")["data: ".len()..].to_owned())
+                .map(|data| serde_json::from_str(&data).expect("JSON in an event"))
+                .collect()
+        } else {
+            serde_json::from_str(&text).into_iter().collect()
+        };
+        Self { status, headers, text, messages }
+    }
+
+    /// The last message: the response itself.
+    pub(crate) fn message(&self) -> &Value {
+        self.messages.last().unwrap_or_else(|| panic!("no message in {self:?}"))
+    }
+
+    pub(crate) fn result(&self) -> &Value {
+        let message = self.message();
+        message.get("result").unwrap_or_else(|| panic!("no result in {message}"))
+    }
+
+    pub(crate) fn error(&self) -> &Value {
+        let message = self.message();
+        message.get("error").unwrap_or_else(|| panic!("no error in {message}"))
+    }
+
+    pub(crate) fn code(&self) -> i64 {
+        self.error()["code"].as_i64().expect("a code")
+    }
+
+    /// The text of the first content block of a tool result.
+    pub(crate) fn said(&self) -> &str {
+        self.result()["content"][0]["text"].as_str().expect("a text")
+    }
+}
+
+/// A stream of server-sent events, read as it comes.
+pub(crate) struct Events {
+    events: Pin<Box<dyn Stream<Item = Result<sse_stream::Sse, sse_stream::Error>> + Send>>,
+}
+
+impl Events {
+    fn of(response: reqwest::Response) -> Self {
+        let bytes = response.bytes_stream().map(|piece| piece.map_err(std::io::Error::other));
+        Self { events: Box::pin(SseStream::from_bytes_stream(bytes)) }
+    }
+
+    /// The next JSON-RPC message; `None` when the stream has ended. Comments are passed over.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        loop {
+            let event = timeout(PATIENCE, self.events.next()).await.expect("an event in time")?;
+            if let Some(data) = event.ok()?.data {
+                return Some(serde_json::from_str(&data).expect("JSON in an event"));
+            }
+        }
+    }
+}
+
+impl McpClient {
+    pub(crate) fn new(hub: &TestHub) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { http, endpoint: format!("{}/mcp", hub.url()), token: None }
+    }
+
+    pub(crate) fn of_user(hub: &TestHub, user: &str) -> Self {
+        Self::new(hub).with_token(super::hub::token(user))
+    }
+
+    pub(crate) fn with_token(self, token: String) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    /// A bare request to the endpoint, with the token.
+    pub(crate) fn request(&self, method: Method) -> RequestBuilder {
+        let request = self.http.request(method, &self.endpoint);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// POST of `body` with the headers every client sends.
+    pub(crate) fn post(&self, body: impl Into<Bytes>) -> RequestBuilder {
+        self.request(Method::POST)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .body(body.into())
+    }
+
+    pub(crate) async fn send(request: RequestBuilder) -> Answer {
+        let response = timeout(PATIENCE, request.send()).await.expect("in time");
+        Answer::read(response.expect("an HTTP response")).await
+    }
+
+    /// A modern request with id 1, ready to be sent or spoilt.
+    pub(crate) fn modern_request(&self, method: &str, mut params: Value) -> RequestBuilder {
+        let meta = &mut params["_meta"];
+        meta["io.modelcontextprotocol/protocolVersion"] = json!(MODERN);
+        if meta.get("io.modelcontextprotocol/clientCapabilities").is_none() {
+            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        }
+        let name = params.get("name").and_then(Value::as_str).map(str::to_owned);
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let mut request = self
+            .post(body.to_string())
+            .header("mcp-protocol-version", MODERN)
+            .header("mcp-method", method);
+        if let Some(name) = name {
+            request = request.header("mcp-name", name);
+        }
+        request
+    }
+
+    pub(crate) async fn modern(&self, method: &str, params: Value) -> Answer {
+        Self::send(self.modern_request(method, params)).await
+    }
+
+    /// `tools/call` of the modern era.
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Answer {
+        self.modern("tools/call", json!({ "name": tool, "arguments": arguments })).await
+    }
+
+    /// The names `tools/list` of the modern era shows.
+    pub(crate) async fn tools(&self) -> Vec<String> {
+        names(self.modern("tools/list", json!({})).await.result())
+    }
+
+    /// `subscriptions/listen` for tools; the acknowledgement has been read.
+    pub(crate) async fn listen(&self) -> Events {
+        let wanted = json!({ "notifications": { "toolsListChanged": true } });
+        let response = self.modern_request("subscriptions/listen", wanted).send().await;
+        let mut events = Events::of(response.expect("a stream"));
+        let first = events.next().await.expect("an acknowledgement");
+        assert_eq!(first["method"], "notifications/subscriptions/acknowledged", "{first}");
+        events
+    }
+
+    /// A response whose events are read one by one.
+    pub(crate) async fn events(request: RequestBuilder) -> Events {
+        Events::of(request.send().await.expect("a stream"))
+    }
+
+    /// The legacy handshake.
+    pub(crate) async fn initialize(&self, version: &str) -> LegacySession {
+        let params = json!({
+            "protocolVersion": version,
+            "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" },
+        });
+        let body = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+        let answer = Self::send(self.post(body.to_string())).await;
+        let id = answer.headers.get("mcp-session-id").expect("a session id");
+        let id = id.to_str().expect("visible ASCII").to_owned();
+        LegacySession { client: self.clone(), id, initialized: answer.result().clone() }
+    }
+}
+
+/// The names in a result of `tools/list`.
+pub(crate) fn names(result: &Value) -> Vec<String> {
+    let tools = result["tools"].as_array().expect("tools");
+    tools.iter().map(|tool| tool["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+/// A session of the legacy era.
+pub(crate) struct LegacySession {
+    pub(crate) client: McpClient,
+    pub(crate) id: String,
+    pub(crate) initialized: Value,
+}
+
+impl LegacySession {
+    pub(crate) fn post(&self, body: impl Into<Bytes>) -> RequestBuilder {
+        self.client.post(body).header("mcp-session-id", &self.id)
+    }
+
+    /// A request with the given id, ready to be sent.
+    pub(crate) fn prepared(&self, id: i64, method: &str, params: &Value) -> RequestBuilder {
+        let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        self.post(body.to_string())
+    }
+
+    pub(crate) async fn request(&self, id: i64, method: &str, params: Value) -> Answer {
+        McpClient::send(self.prepared(id, method, &params)).await
+    }
+
+    pub(crate) async fn notify(&self, method: &str, params: Value) -> Answer {
+        let body = json!({ "jsonrpc": "2.0", "method": method, "params": params });
+        McpClient::send(self.post(body.to_string())).await
+    }
+
+    pub(crate) async fn call(&self, id: i64, tool: &str, arguments: Value) -> Answer {
+        self.request(id, "tools/call", json!({ "name": tool, "arguments": arguments })).await
+    }
+
+    pub(crate) async fn tools(&self) -> Vec<String> {
+        names(self.request(1, "tools/list", json!({})).await.result())
+    }
+
+    /// GET: the session's event stream.
+    pub(crate) async fn stream(&self) -> Events {
+        let request = self.client.request(Method::GET).header("mcp-session-id", &self.id);
+        McpClient::events(request.header("accept", "text/event-stream")).await
+    }
+
+    pub(crate) async fn delete(&self) -> StatusCode {
+        let request = self.client.request(Method::DELETE).header("mcp-session-id", &self.id);
+        McpClient::send(request).await.status
+    }
+}

@@ -8,7 +8,7 @@ pub(crate) mod witness;
 
 use std::time::Duration;
 
-pub(crate) use self::hub::TestHub;
+pub(crate) use self::{client::McpClient, hub::TestHub, provider::TestProvider};
 
 /// The longest any test waits for something that is to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
