@@ -47,23 +47,32 @@ pub struct Tokens {
     audience: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// What is read of a token. Times may have a fraction (RFC 7519 §2).
+#[derive(Deserialize)]
 struct Claims {
     sub: String,
     exp: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     nbf: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iat: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<Audience>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// What is written into one.
+#[derive(Serialize)]
+struct NewClaims<'a> {
+    sub: &'a str,
+    exp: u64,
+    iat: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum Audience {
     One(String),
@@ -129,16 +138,13 @@ impl Tokens {
 
     /// A token for `user` that is good for `ttl` from `now`.
     pub fn sign(&self, user: &UserId, scope: Option<&str>, ttl: Duration, now: UnixTime) -> String {
-        #[expect(clippy::cast_precision_loss, reason = "seconds fit an f64 for ages to come")]
-        let seconds = |time: UnixTime| time.0 as f64;
-        let claims = Claims {
-            sub: user.as_str().to_owned(),
-            exp: seconds(now.after(ttl)),
-            nbf: None,
-            iat: Some(seconds(now)),
-            iss: self.issuer.clone(),
-            aud: self.audience.clone().map(Audience::One),
-            scope: scope.map(str::to_owned),
+        let claims = NewClaims {
+            sub: user.as_str(),
+            exp: now.after(ttl).0,
+            iat: now.0,
+            iss: self.issuer.as_deref(),
+            aud: self.audience.as_deref(),
+            scope,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sign)
             .expect("plain claims can be signed")
@@ -152,7 +158,7 @@ fn whole_seconds(date: f64) -> Option<UnixTime> {
         clippy::cast_sign_loss,
         reason = "checked to be in range"
     )]
-    (date.is_finite() && (0.0..1e15).contains(&date)).then(|| UnixTime(date as u64))
+    (date.is_finite() && (0.0..1e15).contains(&date)).then_some(UnixTime(date as u64))
 }
 
 #[cfg(test)]

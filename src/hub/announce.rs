@@ -67,8 +67,9 @@ impl Announcer {
             let next = self.shared.due.lock().next();
             tokio::select! {
                 () = self.shared.wake.notified() => {}
-                () = async { sleep_until(next.unwrap_or_else(Instant::now)).await },
-                    if next.is_some() => self.catch_up(&registry),
+                () = async { sleep_until(next.unwrap_or_else(Instant::now)).await }, if next.is_some() => {
+                    self.catch_up(&registry);
+                }
             }
         }
     }

@@ -141,7 +141,7 @@ impl UserTools {
             close.truncate(CLOSE_NAMES_MAX);
         }
         CallError::UnknownTool {
-            tool: tool.chars().take(ToolName::BYTES_MAX).collect::<String>().into(),
+            tool: tool[..tool.floor_char_boundary(ToolName::BYTES_MAX)].into(),
             close: close.into_iter().map(|(_, name)| name.as_str().into()).collect(),
             gone: gone.map(|at| at.elapsed()),
         }

@@ -22,7 +22,7 @@ use crate::support::TestHub;
 #[tokio::test]
 async fn tools_are_listed_for_people() {
     let (hub, _provider) = hub_with_tools().await;
-    let seen = mcp_hub(&hub.url(), &["tools"]).await;
+    let seen = mcp_hub(hub.url(), &["tools"]).await;
     assert_eq!(seen.status.code(), Some(0), "{seen:?}");
     let list = stdout(&seen);
     let echo = list.lines().find(|line| line.starts_with("echo ")).expect("a line for echo");
@@ -33,7 +33,7 @@ async fn tools_are_listed_for_people() {
 #[tokio::test]
 async fn tools_are_listed_for_programs_as_the_provider_wrote_them() {
     let (hub, _provider) = hub_with_tools().await;
-    let seen = mcp_hub(&hub.url(), &["tools", "--json"]).await;
+    let seen = mcp_hub(hub.url(), &["tools", "--json"]).await;
     let mut tools: Vec<Value> = serde_json::from_slice(&seen.stdout).expect("a JSON array");
     tools.sort_by_key(|tool| tool["name"].to_string());
     assert_eq!(Value::from(tools), tools_offered());
@@ -42,7 +42,7 @@ async fn tools_are_listed_for_programs_as_the_provider_wrote_them() {
 #[tokio::test]
 async fn a_list_of_no_tools_says_so_and_is_no_failure() {
     let hub = TestHub::start().await;
-    let seen = mcp_hub(&hub.url(), &["tools"]).await;
+    let seen = mcp_hub(hub.url(), &["tools"]).await;
     assert_eq!((seen.status.code(), stdout(&seen).as_str()), (Some(0), ""));
     assert!(stderr(&seen).contains("no tools yet"), "{seen:?}");
 }
@@ -50,7 +50,7 @@ async fn a_list_of_no_tools_says_so_and_is_no_failure() {
 #[tokio::test]
 async fn text_goes_to_stdout_as_it_is() {
     let (hub, _provider) = hub_with_tools().await;
-    let seen = mcp_hub(&hub.url(), &["call", "echo", r#"{"text":"Grüße,\n  Ada"}"#]).await;
+    let seen = mcp_hub(hub.url(), &["call", "echo", r#"{"text":"Grüße,\n  Ada"}"#]).await;
     assert_eq!((seen.status.code(), stdout(&seen).as_str()), (Some(0), "Grüße,\n  Ada\n"));
     assert_eq!(stderr(&seen), "");
 }
@@ -69,10 +69,10 @@ async fn arguments_may_come_from_a_file_or_stdin() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(br#"{"text":"from a file"}"#).unwrap();
     let source = format!("@{}", file.path().display());
-    let seen = mcp_hub(&hub.url(), &["call", "echo", &source]).await;
+    let seen = mcp_hub(hub.url(), &["call", "echo", &source]).await;
     assert_eq!(stdout(&seen), "from a file\n", "{seen:?}");
 
-    let mut child = command(&hub.url(), &["call", "echo", "-"]).spawn().unwrap();
+    let mut child = command(hub.url(), &["call", "echo", "-"]).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(br#"{"text":"from stdin"}"#).await.unwrap();
     drop(stdin);
@@ -83,14 +83,14 @@ async fn arguments_may_come_from_a_file_or_stdin() {
 #[tokio::test]
 async fn structured_content_is_shown_when_there_is_no_text() {
     let (hub, _provider) = hub_with_tools().await;
-    let seen = mcp_hub(&hub.url(), &["call", "data"]).await;
+    let seen = mcp_hub(hub.url(), &["call", "data"]).await;
     assert_eq!(stdout(&seen), "[image, image/png, 3 B]\n{\"n\":1}\n", "{seen:?}");
 }
 
 #[tokio::test]
 async fn progress_and_log_messages_go_to_stderr() {
     let (hub, _provider) = hub_with_tools().await;
-    let seen = mcp_hub(&hub.url(), &["call", "steps"]).await;
+    let seen = mcp_hub(hub.url(), &["call", "steps"]).await;
     assert_eq!(stdout(&seen), "done\n", "{seen:?}");
     assert_eq!(stderr(&seen), "progress 1/2 first\ninfo steps: halfway\nprogress 2/2\n");
 }
@@ -98,14 +98,14 @@ async fn progress_and_log_messages_go_to_stderr() {
 #[tokio::test]
 async fn arguments_a_tool_wants_as_headers_are_sent_so() {
     let (hub, _provider) = hub_with_tools().await;
-    let seen = mcp_hub(&hub.url(), &["call", "regional", r#"{"region":"Zürich"}"#]).await;
+    let seen = mcp_hub(hub.url(), &["call", "regional", r#"{"region":"Zürich"}"#]).await;
     assert_eq!((seen.status.code(), stdout(&seen).as_str()), (Some(0), "Zürich\n"), "{seen:?}");
 }
 
 #[tokio::test]
 async fn an_error_of_the_tool_is_exit_code_1() {
     let (hub, _provider) = hub_with_tools().await;
-    let seen = mcp_hub(&hub.url(), &["call", "fail"]).await;
+    let seen = mcp_hub(hub.url(), &["call", "fail"]).await;
     assert_eq!((seen.status.code(), stdout(&seen).as_str()), (Some(1), "out of ink\n"));
 }
 
@@ -123,7 +123,7 @@ async fn faulty_arguments_are_exit_code_2() {
 #[tokio::test]
 async fn a_tool_that_asks_back_is_exit_code_3() {
     let (hub, _provider) = hub_with_tools().await;
-    let seen = mcp_hub(&hub.url(), &["call", "ask"]).await;
+    let seen = mcp_hub(hub.url(), &["call", "ask"]).await;
     assert_eq!((seen.status.code(), stdout(&seen).as_str()), (Some(3), ""), "{seen:?}");
     assert!(stderr(&seen).contains("who: Your name? (name: string)"), "{seen:?}");
 }
@@ -131,7 +131,7 @@ async fn a_tool_that_asks_back_is_exit_code_3() {
 #[tokio::test]
 async fn an_unknown_tool_is_exit_code_4_and_close_ones_are_named() {
     let (hub, _provider) = hub_with_tools().await;
-    let seen = mcp_hub(&hub.url(), &["call", "ecko"]).await;
+    let seen = mcp_hub(hub.url(), &["call", "ecko"]).await;
     assert_eq!(seen.status.code(), Some(4), "{seen:?}");
     assert!(stderr(&seen).contains("echo"), "{seen:?}");
 }
@@ -167,7 +167,7 @@ async fn refusals_name_the_way_out() {
 #[tokio::test]
 async fn ctrl_c_cancels_the_call() {
     let (hub, mut provider) = hub_with_tools().await;
-    let child = command(&hub.url(), &["call", "sleep"]).spawn().unwrap();
+    let child = command(hub.url(), &["call", "sleep"]).spawn().unwrap();
     assert_eq!(provider.heard.recv().await.as_deref(), Some("sleep"));
     let id = child.id().expect("it still runs").to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
@@ -179,7 +179,7 @@ async fn ctrl_c_cancels_the_call() {
 #[tokio::test]
 async fn whoever_stops_reading_has_enough() {
     let (hub, _provider) = hub_with_tools().await;
-    let mut child = command(&hub.url(), &["tools"]).spawn().unwrap();
+    let mut child = command(hub.url(), &["tools"]).spawn().unwrap();
     drop(child.stdout.take());
     let seen = child.wait_with_output().await.unwrap();
     assert_eq!((seen.status.code(), stderr(&seen).as_str()), (Some(0), ""));

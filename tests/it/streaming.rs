@@ -1,8 +1,9 @@
 //! Progress, log messages, cancellation and news of the list, on their way through the hub.
 
-use std::time::{Duration, Instant as WallInstant};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::support::{
     McpClient, TestHub, TestProvider,
@@ -15,8 +16,7 @@ async fn a_listening_client_and_a_session_hear_of_a_registration_at_once() {
     let client = McpClient::new(&hub);
     let session = client.initialize("2025-11-25").await;
     let (mut modern, mut legacy) = (client.listen().await, session.stream().await);
-    #[expect(clippy::disallowed_types, reason = "measures what a person would")]
-    let registered = WallInstant::now();
+    let registered = Instant::now();
     let _provider = TestProvider::offering(&hub, "p", &[tool("a")]).await;
     for stream in [&mut modern, &mut legacy] {
         let news = stream.next().await.expect("news");
