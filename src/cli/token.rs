@@ -4,7 +4,6 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use humantime_serde::re::humantime;
 
 use super::terminal;
 use crate::{

@@ -5,20 +5,25 @@ use std::{num::NonZeroUsize, time::Duration};
 use bytesize::ByteSize;
 use serde::Deserialize;
 
+use super::units::{size, time};
+
 /// The `[limits]` table of the configuration. Sizes read as `"4 MiB"`, times as `"30s"`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The body of one request to `/mcp`.
+    #[serde(deserialize_with = "size")]
     pub request_body: ByteSize,
     /// How long a client may take to send that body.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "time")]
     pub request_body_time: Duration,
     /// One WebSocket message from a provider.
+    #[serde(deserialize_with = "size")]
     pub provider_message: ByteSize,
     /// Levels of nesting in any JSON that comes from outside.
     pub json_depth: NonZeroUsize,
     /// One tool's definition.
+    #[serde(deserialize_with = "size")]
     pub tool_definition: ByteSize,
     /// Tools one provider may declare.
     pub tools_per_provider: NonZeroUsize,
@@ -33,26 +38,26 @@ pub struct Limits {
     /// Event streams one user may hold open.
     pub streams_per_user: NonZeroUsize,
     /// How long a session lives unused.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "time")]
     pub session_idle: Duration,
     /// Calls one user may have in flight.
     pub calls_per_user: NonZeroUsize,
     /// Calls one provider may have in flight.
     pub calls_per_provider: NonZeroUsize,
     /// How long a call may go on without a sign of progress.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "time")]
     pub call_idle: Duration,
     /// How long a call may take in all, every attempt included.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "time")]
     pub call_total: Duration,
     /// How long a provider that connected may take to register.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "time")]
     pub provider_registration: Duration,
     /// How often a provider is pinged.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "time")]
     pub ping_interval: Duration,
     /// How long after a ping an entirely silent provider is dropped.
-    #[serde(with = "humantime_serde")]
+    #[serde(deserialize_with = "time")]
     pub ping_grace: Duration,
 }
 
