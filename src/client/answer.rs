@@ -85,7 +85,8 @@ impl Reply {
     }
 
     fn payload(&self, outcome: Result<Output, CallError>) -> Result<Payload, Refusal> {
-        let output = match outcome.map_err(tell) {
+        let is_modern = matches!(self.era, ReplyEra::Modern { .. });
+        let output = match outcome.map_err(|error| tell(error, is_modern)) {
             Ok(output) => output,
             Err(Told::Error(refusal)) => return Err(refusal.of(Some(self.id.clone()))),
             Err(Told::Result(json)) => Output::parse(json).expect("the hub's own result"),
@@ -117,12 +118,12 @@ fn missing_capabilities(output: &Output, capabilities: &Json) -> Option<Value> {
     for request in requests.as_object()?.values() {
         match request.get("method").and_then(Value::as_str) {
             Some("elicitation/create") => {
-                let elicitation = capabilities.get("elicitation");
-                let wants_url = request.pointer("/params/mode") == Some(&json!("url"));
-                if wants_url && elicitation.is_none_or(|can| can.get("url").is_none()) {
-                    missing["elicitation"] = json!({ "url": {} });
-                } else if elicitation.is_none() {
-                    missing["elicitation"] = json!({});
+                let mode = match request.pointer("/params/mode") {
+                    Some(mode) if mode == "url" => "url",
+                    _ => "form",
+                };
+                if !can_elicit(capabilities.get("elicitation"), mode) {
+                    missing["elicitation"][mode] = json!({});
                 }
             }
             Some("sampling/createMessage") if capabilities.get("sampling").is_none() => {
@@ -135,6 +136,15 @@ fn missing_capabilities(output: &Output, capabilities: &Json) -> Option<Value> {
         }
     }
     missing.as_object().is_some_and(|missing| !missing.is_empty()).then_some(missing)
+}
+
+/// An `elicitation` that names no mode means forms.
+fn can_elicit(elicitation: Option<&Value>, mode: &str) -> bool {
+    match elicitation {
+        Some(Value::Object(modes)) if modes.is_empty() => mode == "form",
+        Some(modes) => modes.get(mode).is_some(),
+        None => false,
+    }
 }
 
 struct Events {

@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 
 use super::{error::Refusal, message::Incoming};
 
-pub const VERSION_HEADER: &str = "mcp-protocol-version";
+pub const VERSION_HEADER: &str = "MCP-Protocol-Version";
 pub const SESSION_HEADER: &str = "mcp-session-id";
 
 /// Revisions without handshake and session, newest first.
@@ -103,7 +103,7 @@ mod tests {
         let message = Incoming::parse(&body.into()).unwrap();
         let mut headers = HeaderMap::new();
         if let Some(version) = version {
-            headers.insert(VERSION_HEADER, HeaderValue::from_str(version).unwrap());
+            headers.insert("mcp-protocol-version", HeaderValue::from_str(version).unwrap());
         }
         let actual = match classify(VersionHeader::of(&headers), session, &message) {
             Ok(era) => format!("{era:?}"),

@@ -3,29 +3,48 @@
 //! The hub routes, limits and logs by the body alone. The headers are only checked, because others
 //! on the way may have believed them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use axum::http::HeaderMap;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::error::Refusal;
+use super::{
+    era::VERSION_HEADER,
+    error::Refusal,
+    message::{Params, string},
+};
 use crate::model::{json::Json, tool::Tool};
 
-pub(super) const METHOD_HEADER: &str = "mcp-method";
-pub(super) const NAME_HEADER: &str = "mcp-name";
+const METHOD_HEADER: &str = "Mcp-Method";
+const NAME_HEADER: &str = "Mcp-Name";
 
 /// `Mcp-Method` must be the body's method, letter for letter.
 pub(super) fn check_method(headers: &HeaderMap, method: &str) -> Result<(), Refusal> {
     check(headers, METHOD_HEADER, Some(method), str::eq)
 }
 
-/// `Mcp-Name` must be the body's name, if the body has one.
-pub(super) fn check_name(headers: &HeaderMap, name: Option<&str>) -> Result<(), Refusal> {
-    match name {
-        Some(_) => check(headers, NAME_HEADER, name, str::eq),
+/// `Mcp-Name` must be the name the body has for what it is about, if it has one.
+pub(super) fn check_name(
+    headers: &HeaderMap,
+    method: &str,
+    params: &Params,
+) -> Result<(), Refusal> {
+    let source = match method {
+        "tools/call" | "prompts/get" => "name",
+        "resources/read" => "uri",
+        "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
+        _ => return Ok(()),
+    };
+    match params.get(source).and_then(string) {
+        Some(name) => check(headers, NAME_HEADER, Some(&name), str::eq),
         None => Ok(()),
     }
+}
+
+/// `MCP-Protocol-Version` must be the version the body claims.
+pub(super) fn check_version(headers: &HeaderMap, claimed: &str) -> Result<(), Refusal> {
+    check(headers, VERSION_HEADER, Some(claimed), str::eq)
 }
 
 /// Each `Mcp-Param-*` the tool asks for must be there exactly when its argument is, and say the
@@ -38,34 +57,37 @@ pub(super) fn check_parameters(
     if tool.headers.is_empty() {
         return Ok(());
     }
-    let arguments: Value = match arguments {
-        Some(arguments) => serde_json::from_str(arguments.as_str()).map_err(|error| {
-            Refusal::invalid_params(format!("`params.arguments` cannot be read: {error}"))
-        })?,
-        None => Value::Null,
-    };
+    let arguments = arguments.map_or("{}", Json::as_str);
     for parameter in &tool.headers {
-        let argument = parameter.path.iter().try_fold(&arguments, |value, name| value.get(name));
-        match argument {
-            Some(Value::String(text)) => check(headers, &parameter.header, Some(text), str::eq)?,
-            Some(Value::Bool(flag)) => {
-                let said = if *flag { "true" } else { "false" };
-                check(headers, &parameter.header, Some(said), str::eq)?;
+        let (name, argument) = (&parameter.header, argument(arguments, &parameter.path));
+        match argument.map(RawValue::get) {
+            Some(text) if text.starts_with('"') => {
+                let said: Option<String> = serde_json::from_str(text).ok();
+                check(headers, name, said.as_deref(), str::eq)?;
             }
-            Some(Value::Number(number)) => {
-                check(headers, &parameter.header, Some(&number.to_string()), same_number)?;
+            Some(flag @ ("true" | "false")) => check(headers, name, Some(flag), str::eq)?,
+            Some(text) if !text.starts_with(['{', '[', 'n']) => {
+                check(headers, name, Some(text), same_number)?;
             }
-            None | Some(Value::Null | Value::Array(_) | Value::Object(_)) => {
-                check(headers, &parameter.header, None, str::eq)?;
-            }
+            _ => check(headers, name, None, str::eq)?,
         }
     }
     Ok(())
 }
 
-/// `42.0` and `42` are one number.
+/// The value that `path` leads to, unread: a number keeps all its digits.
+fn argument<'a>(arguments: &'a str, path: &[String]) -> Option<&'a RawValue> {
+    let (name, deeper) = path.split_first()?;
+    let members: HashMap<Cow<'a, str>, &'a RawValue> = serde_json::from_str(arguments).ok()?;
+    let value = *members.get(name.as_str())?;
+    if deeper.is_empty() { Some(value) } else { argument(value.get(), deeper) }
+}
+
+/// `42.0` and `42` are one number; integers count to the last digit.
 fn same_number(a: &str, b: &str) -> bool {
-    a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+    let is_integer = |text: &str| text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
+    let is_equal = || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b);
+    a == b || !(is_integer(a) && is_integer(b)) && is_equal()
 }
 
 fn check(

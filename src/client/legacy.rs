@@ -56,11 +56,7 @@ fn begin(
     let capabilities = params.object("capabilities")?;
     let info = params.object("clientInfo")?;
     let tools = client.hub.user(&user.id);
-    let session = client.sessions.open(tools, capabilities, info).ok_or_else(|| {
-        let max = client.limits.sessions_per_user.get();
-        let bound = "the number of sessions a user may have in use";
-        Refusal::limited(bound, max, std::time::Duration::from_secs(30))
-    })?;
+    let session = client.sessions.open(tools, capabilities, info).map_err(Refusal::limited)?;
     let mut result = json!({
         "protocolVersion": version,
         "capabilities": { "logging": {}, "tools": { "listChanged": true } },
@@ -168,7 +164,7 @@ impl Request<'_> {
             "logging/setLevel" => {
                 let level = self.params.required_string("level")?;
                 let level = level.parse().map_err(|error: crate::model::call::NoSuchLevel| {
-                    Refusal::useless_params(format!("`params.level` is {error}"))
+                    Refusal::invalid_params(format!("`params.level` is {error}"))
                 })?;
                 self.session.set_log_level(level);
                 done(vec![Bytes::from_static(b"{}")])

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Client,
     answer::{KEEP_ALIVE, KEEP_ALIVE_COMMENT, event_stream},
-    error::{Refusal, Told, tell},
+    error::Refusal,
     message::RequestId,
     modern,
     payload::{Payload, SERVER_INFO},
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     auth::User,
     hub::user::{Permit, UserTools},
-    model::{clock::UnixTime, error::CallError},
+    model::clock::UnixTime,
 };
 
 const LIST_CHANGED: &str = "notifications/tools/list_changed";
@@ -102,10 +102,7 @@ pub(super) fn session_stream(
 
 fn permit(client: &Client, tools: &Arc<UserTools>) -> Result<Permit, Refusal> {
     let max = client.limits.streams_per_user.get();
-    tools.permit_stream(max).map_err(|error: CallError| match tell(error) {
-        Told::Error(refusal) => refusal,
-        Told::Result(_) => unreachable!("a limit is told as an error"),
-    })
+    tools.permit_stream(max).map_err(Refusal::limited)
 }
 
 fn expiry(user: &User) -> Option<Instant> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     Client,
     answer::{Reply, ReplyEra, accepts_events},
-    era::{MODERN_VERSIONS, VERSION_HEADER},
+    era::MODERN_VERSIONS,
     error::Refusal,
     headers, listen,
     message::{
@@ -62,6 +62,7 @@ impl Request<'_> {
         let about = About::read(&self.params)?;
         self.check_version(&about.version)?;
         headers::check_method(self.headers, method)?;
+        headers::check_name(self.headers, method, &self.params)?;
         let tools = self.client.hub.user(&self.user.id);
         match method {
             "server/discover" => Ok(self.discover()),
@@ -77,13 +78,7 @@ impl Request<'_> {
     }
 
     fn check_version(&self, claimed: &str) -> Result<(), Refusal> {
-        let header = self.headers.get(VERSION_HEADER).ok_or_else(|| {
-            Refusal::header_mismatch("the header MCP-Protocol-Version is missing".into())
-        })?;
-        if header.to_str().map(str::trim).ok() != Some(claimed) {
-            let what = "the header MCP-Protocol-Version differs from the version in `_meta`";
-            return Err(Refusal::header_mismatch(what.into()));
-        }
+        headers::check_version(self.headers, claimed)?;
         if MODERN_VERSIONS.contains(&claimed) {
             Ok(())
         } else {
@@ -110,8 +105,6 @@ impl Request<'_> {
     }
 
     async fn call(self, about: About, tools: Arc<UserTools>) -> Result<Response, Refusal> {
-        let name = self.params.string("name")?;
-        headers::check_name(self.headers, name.as_deref())?;
         let name = self.params.required_string("name")?;
         let meta = self.params.all_meta().filter(|(key, _)| **key != *META_PROGRESS_TOKEN);
         let mut call = tools::call(name, &self.params, meta.cloned().collect())?;
@@ -143,7 +136,7 @@ impl Request<'_> {
         let wanted = self
             .params
             .object("notifications")?
-            .ok_or_else(|| Refusal::useless_params("`params.notifications` is missing".into()))?;
+            .ok_or_else(|| Refusal::invalid_params("`params.notifications` is missing".into()))?;
         let wanted: Value = serde_json::from_str(wanted.as_str()).unwrap_or_default();
         let wants_tools = wanted.get("toolsListChanged") == Some(&Value::Bool(true));
         listen::subscription(self, tools, wants_tools)
@@ -152,7 +145,7 @@ impl Request<'_> {
 
 impl About {
     fn read(params: &Params) -> Result<Self, Refusal> {
-        let fault = |what: &str| Refusal::invalid_params(format!("`_meta[{what}"));
+        let fault = |what: &str| Refusal::malformed_params(format!("`_meta[{what}"));
         let version = params
             .meta(META_VERSION)
             .and_then(string)

@@ -1,6 +1,8 @@
 //! Outgoing messages, put together from pieces: what providers said is sent on without a copy.
 
 use std::{
+    borrow::Cow,
+    collections::HashMap,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -13,6 +15,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use memchr::memchr2;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::message::RequestId;
@@ -193,7 +196,7 @@ pub(super) fn modern_result(output: &Output) -> Vec<Bytes> {
     }
     let is_empty = |object: &str| object[1..].trim_start().starts_with('}');
     match &output.meta {
-        Some(meta) if output.part(meta).contains(SERVER_INFO_KEY) => {
+        Some(meta) if names_its_server(output.part(meta)) => {
             pieces.extend([added.into(), whole.slice(1..)]);
         }
         Some(meta) => {
@@ -210,6 +213,11 @@ pub(super) fn modern_result(output: &Output) -> Vec<Bytes> {
         }
     }
     pieces
+}
+
+fn names_its_server(meta: &str) -> bool {
+    let keys: HashMap<Cow<'_, str>, IgnoredAny> = serde_json::from_str(meta).unwrap_or_default();
+    keys.contains_key(SERVER_INFO_KEY)
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ fn decode_cursor(cursor: &str) -> Result<String, Refusal> {
     let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
     let name = text.as_deref().and_then(|text| text.strip_prefix(CURSOR_MARK));
     name.map(str::to_owned).ok_or_else(|| {
-        Refusal::useless_params("the cursor is none this hub gave out; list from the start".into())
+        Refusal::invalid_params("the cursor is none this hub gave out; list from the start".into())
     })
 }
 

@@ -18,7 +18,7 @@ use super::{
     view::{Offering, View},
 };
 use crate::model::{
-    error::CallError,
+    error::{CallError, LimitHit},
     id::{ProviderId, UserId},
     tool::ToolName,
 };
@@ -103,12 +103,12 @@ impl UserTools {
     }
 
     /// A place among the calls of this user in flight.
-    pub fn permit_call(self: &Arc<Self>, max: usize) -> Result<Permit, CallError> {
+    pub fn permit_call(self: &Arc<Self>, max: usize) -> Result<Permit, LimitHit> {
         self.permit("the number of calls a user may have in flight", max, |user| &user.calls)
     }
 
     /// A place among the event streams of this user.
-    pub fn permit_stream(self: &Arc<Self>, max: usize) -> Result<Permit, CallError> {
+    pub fn permit_stream(self: &Arc<Self>, max: usize) -> Result<Permit, LimitHit> {
         self.permit("the number of event streams a user may hold open", max, |user| &user.streams)
     }
 
@@ -117,14 +117,14 @@ impl UserTools {
         bound: &'static str,
         max: usize,
         counter: fn(&Self) -> &AtomicUsize,
-    ) -> Result<Permit, CallError> {
+    ) -> Result<Permit, LimitHit> {
         // Counted first, so that two who come together cannot both take the last place.
         let before = counter(self).fetch_add(1, Ordering::Relaxed);
         let permit = Permit { user: Arc::clone(self), counter };
         if before < max {
             Ok(permit)
         } else {
-            Err(CallError::Limited { bound, max, retry_after: Duration::from_secs(1) })
+            Err(LimitHit { bound, max, retry_after: Duration::from_secs(1) })
         }
     }
 

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt, ops::Range};
 use bytes::Bytes;
 use bytestring::ByteString;
 use memchr::memchr2;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// One JSON value as the text that came; cheap to clone.
@@ -59,6 +60,22 @@ impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Reads an object into `T`. Serde would take an array for a structure as well, member by member;
+/// in JSON-RPC and MCP that is never what was meant.
+pub fn object<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
+    if text.trim_start().starts_with('[') {
+        return Err(serde::de::Error::custom("an array stands where an object belongs"));
+    }
+    serde_json::from_str(text)
+}
+
+/// For a member of a structure that may be null: with this, null is told from absence.
+pub fn present<'de: 'a, 'a, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
 }
 
 /// Why a text is refused before it is parsed.

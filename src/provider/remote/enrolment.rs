@@ -14,7 +14,7 @@ use crate::{
     },
     model::{
         id::{InstanceId, ProviderId, UserId},
-        json::Json,
+        json::{self, Json},
         limits::bytes,
         tool::{Refusal, Tool},
     },
@@ -96,9 +96,11 @@ impl Enrolment {
     /// Puts the tools of `params` in the place of all that was on offer, or refuses them all.
     pub(super) fn register(&mut self, params: Option<&Json>) -> Result<Accepted<'_>, Refused> {
         let params = params.ok_or_else(|| "`params` is missing".to_owned())?;
-        let register: Register<'_> = serde_json::from_str(params.as_str())
+        let register: Register<'_> = json::object(params.as_str())
             .map_err(|error| format!("`params` is not a registration: {error}"))?;
-        let instance = register.provider.instance()?;
+        let about: About<'_> = json::object(register.provider.get())
+            .map_err(|error| format!("`params.provider` cannot be read: {error}"))?;
+        let instance = about.instance()?;
         let tools = self.parsed(&register)?;
         let current = match self.current.take() {
             Some(current) => {
@@ -109,7 +111,7 @@ impl Enrolment {
                 current
             }
             None => {
-                let current = self.first(&register.provider, instance, tools)?;
+                let current = self.first(&about, instance, tools)?;
                 self.current.insert(current)
             }
         };

@@ -4,7 +4,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{
         Error, Message,
         client::IntoClientRequest,
@@ -46,7 +46,8 @@ impl TestProvider {
             let value = HeaderValue::try_from(format!("Bearer {token}")).expect("a token");
             request.headers_mut().insert("authorization", value);
         }
-        match connect_async(request).await {
+        // Without delay: what a test says in several messages is not to wait for acknowledgements.
+        match connect_async_with_config(request, None, true).await {
             Ok((socket, _)) => Ok(Self { socket, registrations: 0 }),
             Err(Error::Http(response)) => Err(response.status()),
             Err(error) => panic!("cannot connect: {error}"),
