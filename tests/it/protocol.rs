@@ -90,8 +90,8 @@ async fn the_first_fault_on_the_ladder_is_the_one_told() {
         (&strange, &[], (400, -32020), "MCP-Protocol-Version is missing"),
         (&strange, &[version], (400, -32020), "MCP-Protocol-Version differs"),
         (&strange, &[("mcp-protocol-version", future)], (400, -32022), "not supported"),
-        (&modern, &[version], (400, -32020), "mcp-method"),
-        (&modern, &[version, method], (400, -32020), "mcp-name"),
+        (&modern, &[version], (400, -32020), "Mcp-Method"),
+        (&modern, &[version, method], (400, -32020), "Mcp-Name"),
         (&modern, &[version, method, name], (400, -32020), "mcp-param-region"),
     ] {
         let answer = refused(&client, headers, &body(meta), (status, code)).await;
