@@ -8,6 +8,7 @@ use std::{
 
 use clap::Args;
 use serde_json::value::RawValue;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{HubArgs, failure::Failure, mcp, progress::Reporter, render::Outcome, terminal};
 
@@ -42,12 +43,14 @@ pub(super) struct CallArgs {
 
 pub(super) async fn run(args: &CallArgs) -> anyhow::Result<ExitCode> {
     let arguments = arguments(args.json.as_deref().unwrap_or("{}"))?;
+    // Listened for before anything is sent: from then on an interrupt has something to undo.
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut client = mcp::Client::new(&args.hub)?;
     let mut reporter = Reporter::new();
     let mut hear = |notice| reporter.hear(&notice);
     let result = tokio::select! {
         result = client.call(&args.tool, &arguments, &mut hear) => result,
-        Ok(()) = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        _ = interrupt.recv() => Err(Failure::Interrupted),
     };
     drop(reporter);
     tell(&args.tool, &result?)

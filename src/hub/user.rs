@@ -104,12 +104,18 @@ impl UserTools {
 
     /// A place among the calls of this user in flight.
     pub fn permit_call(self: &Arc<Self>, max: usize) -> Result<Permit, LimitHit> {
-        self.permit("the number of calls a user may have in flight", max, |user| &user.calls)
+        self.permit("limits.calls_per_user, the calls a user may have in flight,", max, |user| {
+            &user.calls
+        })
     }
 
     /// A place among the event streams of this user.
     pub fn permit_stream(self: &Arc<Self>, max: usize) -> Result<Permit, LimitHit> {
-        self.permit("the number of event streams a user may hold open", max, |user| &user.streams)
+        self.permit(
+            "limits.streams_per_user, the event streams a user may hold open,",
+            max,
+            |user| &user.streams,
+        )
     }
 
     fn permit(

@@ -4,11 +4,17 @@
 
 mod bad_input;
 mod cli;
+mod config;
 mod conformance;
+mod failover;
 mod input_required;
+mod limits;
 mod protocol;
+mod provider;
+mod shutdown;
 mod streaming;
 mod support;
 mod tidy;
+mod users;
 mod verbatim;
 mod witnesses;

@@ -13,7 +13,9 @@ const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// Why a connection ends.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// The provider closed it, or it broke.
+    /// The provider closed it.
+    Left,
+    /// It broke.
     Lost,
     /// Nothing was heard for too long.
     Silent,
@@ -30,7 +32,7 @@ impl Ending {
     /// The close frame that tells the provider; `None` when there is nobody to tell.
     pub(super) fn close_frame(&self) -> Option<CloseFrame> {
         let (code, reason) = match self {
-            Self::Lost => return None,
+            Self::Left | Self::Lost => return None,
             Self::Silent => (CloseCode::Policy, "no answer to pings".to_owned()),
             Self::BadFrame(fault) => (CloseCode::Policy, fault.to_string()),
             Self::Binary => (CloseCode::Policy, "binary frames are not spoken here".to_owned()),

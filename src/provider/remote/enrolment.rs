@@ -138,15 +138,15 @@ impl Enrolment {
             version: about.version.as_deref().map(|v| label("provider.version", v)).transpose()?,
             instance: instance.clone(),
         };
-        tracing::info!(
-            user = %self.user, provider = %id, name = %identity.name, tools = tools.len(),
-            "a provider registered"
-        );
+        let (name, count) = (identity.name.clone(), tools.len());
         let provider = Arc::clone(&self.provider);
         let registration = self
             .hub
             .offer(Audience::One(self.user.clone()), identity, provider, tools)
             .map_err(|refused| refused.to_string())?;
+        tracing::info!(
+            user = %self.user, provider = %id, %name, tools = count, "a provider registered"
+        );
         Ok(Current { registration, id, instance })
     }
 
@@ -154,7 +154,10 @@ impl Enrolment {
         let limits = self.hub.limits();
         let (count, max) = (register.tools.len(), limits.tools_per_provider.get());
         if count > max {
-            return Err(format!("{count} tools were declared; a provider may have {max}").into());
+            return Err(format!(
+                "{count} tools were declared; a provider may have {max} (limits.tools_per_provider)"
+            )
+            .into());
         }
         let bytes_max = bytes(limits.tool_definition);
         let (mut tools, mut refused) = (Vec::with_capacity(count), Vec::new());

@@ -65,7 +65,7 @@ impl Ledger {
                 Ok(())
             }
             Message::Binary(_) => Err(Ending::Binary),
-            Message::Close(_) => Err(Ending::Lost),
+            Message::Close(_) => Err(Ending::Left),
             // Pings are answered by the library.
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
         }

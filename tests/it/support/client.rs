@@ -95,8 +95,13 @@ impl Events {
 
 impl McpClient {
     pub(crate) fn new(hub: &TestHub) -> Self {
+        Self::at(hub.url())
+    }
+
+    /// A client of the hub at `url`, wherever that runs.
+    pub(crate) fn at(url: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { http, endpoint: format!("{}/mcp", hub.url()), token: None }
+        Self { http, endpoint: format!("{url}/mcp"), token: None }
     }
 
     pub(crate) fn of_user(hub: &TestHub, user: &str) -> Self {

@@ -1,6 +1,8 @@
 //! What tests stand on: a hub of their own, and the witnesses that question it.
 
+pub(crate) mod binary;
 pub(crate) mod client;
+pub(crate) mod fake;
 pub(crate) mod fixtures;
 pub(crate) mod hub;
 pub(crate) mod provider;

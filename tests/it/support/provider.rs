@@ -40,7 +40,12 @@ pub(crate) fn text(text: &str) -> Value {
 impl TestProvider {
     /// Connects without registering.
     pub(crate) async fn dial(hub: &TestHub, token: Option<&str>) -> Result<Self, StatusCode> {
-        let url = format!("{}/clients/ws", hub.url().replacen("http", "ws", 1));
+        Self::dial_at(hub.url(), token).await
+    }
+
+    /// As [`Self::dial`], to the hub at `url`, wherever that runs.
+    pub(crate) async fn dial_at(url: &str, token: Option<&str>) -> Result<Self, StatusCode> {
+        let url = format!("{}/clients/ws", url.replacen("http", "ws", 1));
         let mut request = url.into_client_request().expect("a URL");
         if let Some(token) = token {
             let value = HeaderValue::try_from(format!("Bearer {token}")).expect("a token");

@@ -1,0 +1,55 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand};
+
+/// Measures the hub beside the same work done without one, and its memory.
+#[derive(Parser)]
+pub(crate) struct Args {
+    /// Short rounds: half a minute in all, for a first look
+    #[arg(long)]
+    quick: bool,
+    /// Only what has this in its name: list-10, list-1000, call, memory
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// `cargo bench` passes this to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+}
+
+/// A server this program becomes when it starts itself again.
+#[derive(Subcommand)]
+#[command(hide = true)]
+pub(crate) enum Role {
+    Fixed { answer: PathBuf },
+    Relay,
+    Provider { port: u16, tools: usize },
+}
+
+/// How long and how often to measure.
+pub(crate) struct Pace {
+    pub(crate) rounds: usize,
+    pub(crate) warm_up: Duration,
+    pub(crate) round: Duration,
+    /// How many sessions, streams and providers to spread the memory of the hub over.
+    pub(crate) crowd: usize,
+}
+
+impl Args {
+    pub(crate) fn pace(&self) -> Pace {
+        // Many short rounds: a neighbour's burst of work spoils a few of them, not the medians.
+        Pace {
+            rounds: if self.quick { 5 } else { 15 },
+            warm_up: Duration::from_millis(if self.quick { 30 } else { 100 }),
+            round: Duration::from_millis(if self.quick { 200 } else { 500 }),
+            crowd: if self.quick { 100 } else { 500 },
+        }
+    }
+
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| name.contains(only))
+    }
+}

@@ -1,0 +1,58 @@
+//! What the hub costs: its speed beside the same work done without one, and its memory.
+//!
+//! `cargo bench --bench hub` starts every server it needs and prints Markdown; docs/benchmarks.md
+//! says how to read it. Each server is a process of its own: the hub is the real binary, the
+//! others are this program started again in a role.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the tables are for people to read")]
+
+mod args;
+mod ask;
+mod child;
+mod compare;
+mod fixed;
+mod http;
+mod hub;
+mod load;
+mod memory;
+mod provider;
+mod relay;
+mod report;
+mod speed;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Role};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = match &args.role {
+        None => measure(&args),
+        Some(Role::Fixed { answer }) => fixed::run(answer),
+        Some(Role::Relay) => relay::run(),
+        Some(Role::Provider { port, tools }) => provider::run(*port, *tools),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn measure(args: &Args) -> anyhow::Result<()> {
+    let pace = args.pace();
+    let mut comparisons = Vec::new();
+    for subject in speed::SUBJECTS.iter().filter(|subject| args.wants(subject.name())) {
+        comparisons.extend(speed::measure(subject, &pace).await?);
+    }
+    report::print_speed(&pace, &comparisons);
+    if args.wants(memory::NAME) {
+        report::print_memory(&memory::measure(&pace).await?);
+    }
+    Ok(())
+}

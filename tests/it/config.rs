@@ -1,0 +1,495 @@
+//! Settings: where they come from, which outranks which, and what is said of a mistake.
+
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+
+use bytesize::ByteSize;
+use mcp_hub::{
+    auth::Tokens,
+    config::{self, Config, Flags},
+    hub::router::AfterHandover,
+    model::clock::UnixTime,
+    telemetry::Format,
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+use crate::support::{
+    McpClient, TestHub, TestProvider,
+    binary::{Process, run},
+    hub::SECRET,
+    provider::tool,
+};
+
+fn folder() -> TempDir {
+    tempdir().expect("a folder")
+}
+
+/// Loads `text` as a named file.
+fn load(text: &str) -> Result<Config, String> {
+    load_with(text, Flags::default())
+}
+
+fn load_with(text: &str, flags: Flags) -> Result<Config, String> {
+    let folder = folder();
+    let file = folder.path().join("hub.toml");
+    fs::write(&file, text).expect("written");
+    config::load(&Flags { config: Some(file), ..flags }).map_err(|fault| fault.to_string())
+}
+
+#[track_caller]
+fn faulty(text: &str, parts: &[&str]) {
+    let Err(message) = load(text) else { panic!("{text} should be refused") };
+    for part in parts {
+        assert!(message.contains(part), "no {part:?} in the message on {text:?}:\n{message}");
+    }
+}
+
+type Shows = fn(&Config) -> bool;
+
+/// Each key with a value that is not the default, and how to see it in the configuration.
+const KEYS: &[(&str, &str, Shows)] = &[
+    ("listen", "'127.0.0.2:81'", |c| c.listen.to_string() == "127.0.0.2:81"),
+    ("public_url", "'https://hub.example.com'", |c| {
+        c.public_url.as_ref().is_some_and(|url| url == "https://hub.example.com")
+    }),
+    ("instructions", "'Ask me.'", |c| c.instructions.as_deref() == Some("Ask me.")),
+    ("allow_anonymous", "true", |c| c.allow_anonymous),
+    ("allowed_hosts", "['a.example']", |c| c.allowed_hosts == ["a.example"]),
+    ("allowed_origins", "['https://a.example']", |c| c.allowed_origins == ["https://a.example"]),
+    ("grace", "'7s'", |c| c.grace == Duration::from_secs(7)),
+    ("auth.secret", "'12345678901234567890123456789012'", |c| c.auth.secret.is_some()),
+    ("auth.issuer", "'us'", |c| c.auth.issuer.as_deref() == Some("us")),
+    ("auth.audience", "'hub'", |c| c.auth.audience.as_deref() == Some("hub")),
+    ("limits.request_body", "'1 MiB'", |c| c.limits.request_body == ByteSize::mib(1)),
+    ("limits.request_body_time", "'7s'", |c| c.limits.request_body_time.as_secs() == 7),
+    ("limits.provider_message", "'1 MiB'", |c| c.limits.provider_message == ByteSize::mib(1)),
+    ("limits.json_depth", "7", |c| c.limits.json_depth.get() == 7),
+    ("limits.tool_definition", "'1 KiB'", |c| c.limits.tool_definition == ByteSize::kib(1)),
+    ("limits.tools_per_provider", "7", |c| c.limits.tools_per_provider.get() == 7),
+    ("limits.tools_per_user", "7", |c| c.limits.tools_per_user.get() == 7),
+    ("limits.tools_per_page", "7", |c| c.limits.tools_per_page.get() == 7),
+    ("limits.providers_per_user", "7", |c| c.limits.providers_per_user.get() == 7),
+    ("limits.sessions_per_user", "7", |c| c.limits.sessions_per_user.get() == 7),
+    ("limits.streams_per_user", "7", |c| c.limits.streams_per_user.get() == 7),
+    ("limits.session_idle", "'7m'", |c| c.limits.session_idle.as_secs() == 420),
+    ("limits.calls_per_user", "7", |c| c.limits.calls_per_user.get() == 7),
+    ("limits.calls_per_provider", "7", |c| c.limits.calls_per_provider.get() == 7),
+    ("limits.call_idle", "'7s'", |c| c.limits.call_idle.as_secs() == 7),
+    ("limits.call_total", "'7h'", |c| c.limits.call_total.as_secs() == 25_200),
+    ("limits.provider_registration", "'7s'", |c| c.limits.provider_registration.as_secs() == 7),
+    ("limits.ping_interval", "'7s'", |c| c.limits.ping_interval.as_secs() == 7),
+    ("limits.ping_grace", "'7s'", |c| c.limits.ping_grace.as_secs() == 7),
+    ("failover.attempts", "7", |c| c.failover.attempts.get() == 7),
+    ("failover.after_handover", "'always'", |c| c.failover.after_handover == AfterHandover::Always),
+    ("failover.breaker.failures", "7", |c| c.failover.breaker.failures == 7),
+    ("failover.breaker.pause", "'7s'", |c| c.failover.breaker.pause.as_secs() == 7),
+    ("failover.breaker.pause_max", "'7m'", |c| c.failover.breaker.pause_max.as_secs() == 420),
+    ("log.filter", "'warn'", |c| c.log.filter == "warn"),
+    ("log.format", "'json'", |c| c.log.format == Format::Json),
+];
+
+#[test]
+fn every_key_is_read_from_the_file() {
+    assert!(KEYS.iter().all(|(_, _, shows)| !shows(&Config::default())), "no value is a default");
+    for (key, value, shows) in KEYS {
+        let mut text = format!("{key} = {value}\n");
+        if key.starts_with("auth.") && *key != "auth.secret" {
+            text.push_str("auth.secret = '12345678901234567890123456789012'\n");
+        }
+        let config = load(&text).unwrap_or_else(|message| panic!("{text}: {message}"));
+        assert!(shows(&config), "{key} took no effect");
+    }
+}
+
+#[test]
+fn no_key_is_missing_from_these_tests() {
+    let mut tables = BTreeSet::from([String::new()]);
+    let known: BTreeSet<_> = KEYS.iter().map(|(key, ..)| (*key).to_owned()).collect();
+    for (key, ..) in KEYS {
+        let parents = key.match_indices('.').map(|(at, _)| format!("{}.", &key[..at]));
+        tables.extend(parents);
+    }
+    for table in &tables {
+        let Err(message) = load(&format!("{table}no_such_key = 1")) else {
+            panic!("an unknown key in {table:?} should be refused");
+        };
+        let (_, expected) = message.split_once("expected").expect("the keys there are");
+        let words = expected.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+        for key in words.filter(|word| !["", "one", "of", "or"].contains(word)) {
+            let key = format!("{table}{key}");
+            let is_table = tables.contains(&format!("{key}."));
+            assert!(is_table || known.contains(&key), "{key} is tested nowhere");
+        }
+    }
+}
+
+#[test]
+fn a_mistake_is_said_with_file_key_and_what_is_allowed() {
+    for (text, parts) in [
+        ("lisen = '127.0.0.1:80'", &["hub.toml", "lisen", "`listen`"][..]),
+        ("[limits]\nrequest_bodi = 1", &["hub.toml", "request_bodi", "limits", "`request_body`"]),
+        ("[auth]\npassword = 'x'", &["hub.toml", "password", "auth", "`secret`"]),
+        ("[failover.breaker]\nfailure = 3", &["hub.toml", "failure", "`failures`"]),
+        ("listen = 8080", &["hub.toml", "listen", "8080", "127.0.0.1:8080"]),
+        ("listen = 'localhost'", &["hub.toml", "listen", "127.0.0.1:8080"]),
+        ("instructions = 5", &["hub.toml", "instructions", "text in quotes"]),
+        ("allow_anonymous = 'yes'", &["hub.toml", "allow_anonymous", "bool"]),
+        ("allowed_hosts = 'a.example'", &["hub.toml", "allowed_hosts", "sequence"]),
+        ("grace = '5 parsecs'", &["hub.toml", "grace", "parsecs"]),
+        ("grace = 5", &["hub.toml", "grace", "5", "30s"]),
+        ("limits.call_idle = '-1s'", &["hub.toml", "limits.call_idle", "-1s"]),
+        ("limits.request_body = '4 apples'", &["hub.toml", "limits.request_body", "apples"]),
+        ("limits.calls_per_user = 0", &["hub.toml", "limits.calls_per_user", "from 1"]),
+        ("limits.calls_per_user = -1", &["hub.toml", "limits.calls_per_user", "-1"]),
+        ("limits.calls_per_user = 'many'", &["hub.toml", "limits.calls_per_user", "many"]),
+        ("limits = 5", &["hub.toml", "limits", "5"]),
+        ("failover.after_handover = 'never'", &["after_handover", "`hinted`", "`always`"]),
+        ("log.format = 'xml'", &["hub.toml", "log.format", "`auto`", "`text`", "`json`"]),
+        ("public_url = 'hub.example.com'", &["hub.toml", "public_url", "https://"]),
+        ("public_url = 'ftp://hub.example.com'", &["hub.toml", "public_url", "https://"]),
+        ("listen = ", &["hub.toml", "line"]),
+    ] {
+        faulty(text, parts);
+    }
+}
+
+#[test]
+fn a_mistake_is_said_in_the_words_of_the_settings_not_of_the_program() {
+    for (text, example) in [
+        ("grace = 5", "30s"),
+        ("grace = '5 parsecs'", "30s"),
+        ("limits.request_body = '4 apples'", "MiB"),
+        ("limits.calls_per_user = 0", "1"),
+        ("limits = 5", "[limits]"),
+    ] {
+        let Err(message) = load(text) else { panic!("{text} should be refused") };
+        for word in ["default.", "struct", "usize", "parsable"] {
+            assert!(!message.contains(word), "{word:?} means nothing to a person: {message}");
+        }
+        assert!(message.contains(example), "no example on {text:?}: {message}");
+    }
+}
+
+#[test]
+fn an_impossible_combination_is_said_with_its_keys() {
+    for (text, parts) in [
+        ("auth.secret = 'short'", &["auth.secret", "5 bytes", "32"][..]),
+        ("auth.secret = ''", &["auth.secret", "0 bytes", "32"]),
+        ("limits.call_idle = '0s'", &["limits.call_idle", "zero"]),
+        ("limits.ping_interval = '0s'", &["limits.ping_interval", "zero"]),
+        ("limits.request_body = 0", &["limits.request_body", "zero"]),
+        ("failover.breaker.failures = 0", &["failover.breaker.failures", "zero"]),
+        ("failover.breaker.pause = '0s'", &["failover.breaker.pause", "zero"]),
+        (
+            "limits.tool_definition = '2 MiB'\nlimits.provider_message = '1 MiB'",
+            &["limits.tool_definition", "limits.provider_message", "2.0 MiB", "1.0 MiB"],
+        ),
+        ("log.filter = 'mcp_hub=loud'", &["log.filter", "mcp_hub=loud"]),
+        ("listen = '0.0.0.0:80'", &["0.0.0.0:80", "auth.secret", "--allow-anonymous"]),
+        ("listen = '[::]:80'", &["[::]:80", "auth.secret", "--allow-anonymous"]),
+        ("listen = '192.0.2.1:80'", &["192.0.2.1:80", "auth.secret"]),
+    ] {
+        faulty(text, parts);
+    }
+}
+
+#[test]
+fn rules_for_tokens_without_a_secret_are_refused() {
+    for text in ["auth.issuer = 'us'", "auth.audience = 'hub'"] {
+        faulty(text, &["auth.secret"]);
+    }
+}
+
+#[test]
+fn a_host_or_origin_that_can_never_match_is_refused() {
+    for (text, key) in [
+        ("allowed_hosts = ['https://a.example']", "allowed_hosts"),
+        ("allowed_hosts = ['a.example:8080']", "allowed_hosts"),
+        ("allowed_origins = ['a.example']", "allowed_origins"),
+        ("allowed_origins = ['https://a.example/']", "allowed_origins"),
+    ] {
+        faulty(text, &[key]);
+    }
+}
+
+#[test]
+fn a_breaker_that_pauses_longer_than_its_longest_pause_is_refused() {
+    faulty(
+        "[failover.breaker]\npause = '3m'",
+        &["failover.breaker.pause", "failover.breaker.pause_max"],
+    );
+}
+
+#[test]
+fn beyond_loopback_needs_authentication_or_consent() {
+    let secret = format!("auth.secret = '{SECRET}'\n");
+    for listen in ["0.0.0.0:80", "[::]:80", "192.0.2.1:80"] {
+        let listen = format!("listen = '{listen}'\n");
+        assert!(load(&listen).is_err());
+        assert!(load(&format!("{listen}{secret}")).is_ok());
+        assert!(load(&format!("{listen}allow_anonymous = true")).is_ok());
+        let consent = Flags { allow_anonymous: true, ..Flags::default() };
+        assert!(load_with(&listen, consent).is_ok());
+    }
+    for listen in ["127.0.0.1:80", "127.9.9.9:80", "[::1]:80"] {
+        assert!(load(&format!("listen = '{listen}'")).is_ok());
+    }
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let file = folder().path().join("gone.toml");
+    let flags = Flags { config: Some(file.clone()), ..Flags::default() };
+    let Err(fault) = config::load(&flags) else { panic!("there is no such file") };
+    let expected = format!("there is no configuration file {}", file.display());
+    assert_eq!(fault.to_string(), expected);
+}
+
+#[test]
+fn flags_outrank_the_file() {
+    let flags = Flags {
+        listen: Some(([127, 0, 0, 1], 82).into()),
+        public_url: Some("https://flag.example.com".into()),
+        ..Flags::default()
+    };
+    let text = "listen = '127.0.0.1:81'\npublic_url = 'https://file.example.com'\ngrace = '7s'";
+    let Ok(config) = load_with(text, flags) else { panic!("a good file") };
+    assert_eq!(config.listen.port(), 82);
+    assert_eq!(config.public_url.expect("a URL").host(), Some("flag.example.com"));
+    assert_eq!(config.grace.as_secs(), 7, "what no flag says stays");
+    let refused = load_with("", Flags { public_url: Some("here".into()), ..Flags::default() });
+    assert!(refused.is_err_and(|message| message.contains("public_url")));
+}
+
+/// Why the hub in `folder` does not start, with these variables.
+async fn complaint(folder: &Path, environment: &[(&str, &str)]) -> String {
+    let ended = run(folder, &[], environment).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.stdout, "", "nothing was announced");
+    ended.stderr
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_environment_is_said_with_the_variable_and_what_is_allowed() {
+    let folder = folder();
+    for (name, value, parts) in [
+        ("MCP_HUB_LISEN", "127.0.0.1:0", &["`listen`"][..]),
+        ("MCP_HUB_LIMITS__REQUEST_BODI", "1", &["`request_body`"]),
+        ("MCP_HUB_LISTEN", "here", &["127.0.0.1:8080"]),
+        ("MCP_HUB_ALLOW_ANONYMOUS", "perhaps", &["perhaps", "bool"]),
+        ("MCP_HUB_LIMITS__CALLS_PER_USER", "0", &["from 1"]),
+        ("MCP_HUB_LOG__FORMAT", "xml", &["`auto`", "`text`", "`json`"]),
+    ] {
+        let said = complaint(folder.path(), &[(name, value)]).await;
+        for part in parts.iter().chain([&name]) {
+            assert!(said.contains(part), "no {part:?} in the message on {name}={value}:\n{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_file_is_said_before_anything_is_begun() {
+    let folder = folder();
+    fs::write(folder.path().join("mcp-hub.toml"), "grace = 'soon'").expect("written");
+    let said = complaint(folder.path(), &[]).await;
+    assert!(said.contains("mcp-hub.toml") && said.contains("grace"), "{said}");
+    let ended = run(folder.path(), &["--config", "other.toml"], &[]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("there is no configuration file other.toml"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_complaint_is_made_once() {
+    let folder = folder();
+    for (name, value) in [("MCP_HUB_AUTH__SECRET", "short"), ("MCP_HUB_LOG__FILTER", "a=loud")] {
+        let said = complaint(folder.path(), &[(name, value)]).await;
+        let key = if name.contains("SECRET") { "auth.secret has" } else { "log.filter" };
+        assert_eq!(said.matches(key).count(), 1, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_never_repeated_in_a_complaint() {
+    let folder = folder();
+    let short = "hunter2-hunter2";
+    let said = complaint(folder.path(), &[("MCP_HUB_AUTH__SECRET", short)]).await;
+    assert!(said.contains("auth.secret") && !said.contains("hunter2"), "{said}");
+    for text in [
+        format!("[auth]\nsecret = ['{SECRET}']"),
+        format!("[auth]\nsecret = '{SECRET}"),
+        format!("[auth]\nsecret = '{SECRET}' x"),
+        format!("auth = '{SECRET}'"),
+    ] {
+        fs::write(folder.path().join("mcp-hub.toml"), &text).expect("written");
+        let said = complaint(folder.path(), &[]).await;
+        assert!(!said.contains(SECRET), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_environment_outranks_the_file_and_flags_outrank_both() {
+    let folder = folder();
+    let text = "listen = '127.0.0.1:0'\npublic_url = 'https://file.example.com'";
+    fs::write(folder.path().join("mcp-hub.toml"), text).expect("written");
+    let environment = [("MCP_HUB_PUBLIC_URL", "https://variable.example.com")];
+    let flag = ["--public-url", "https://flag.example.com"];
+    for (arguments, environment, expected) in [
+        (&[][..], &[][..], "https://file.example.com/mcp"),
+        (&[], &environment, "https://variable.example.com/mcp"),
+        (&flag, &environment, "https://flag.example.com/mcp"),
+    ] {
+        let hub = Process::start(folder.path(), arguments, environment).await;
+        assert!(hub.announced.contains(expected), "{}", hub.announced);
+    }
+}
+
+#[tokio::test]
+async fn values_of_every_kind_are_read_from_the_environment() {
+    let folder = folder();
+    let environment = [
+        ("MCP_HUB_LISTEN", "127.0.0.1:0"),
+        ("MCP_HUB_AUTH__SECRET", SECRET),
+        ("MCP_HUB_ALLOWED_HOSTS", "[a.example, b.example]"),
+        ("MCP_HUB_LIMITS__CALL_IDLE", "2m"),
+        ("MCP_HUB_LIMITS__REQUEST_BODY", "1 KiB"),
+        ("MCP_HUB_LIMITS__TOOLS_PER_PROVIDER", "1"),
+        ("MCP_HUB_INSTRUCTIONS", "Ask: me, [please]"),
+        ("MCP_HUB_FAILOVER__BREAKER__FAILURES", "7"),
+        // The command line's own.
+        ("MCP_HUB_URL", "http://localhost:1"),
+        ("MCP_HUB_TOKEN", "x"),
+    ];
+    let hub = Process::start(folder.path(), &[], &environment).await;
+    let token = crate::support::hub::token("alice");
+    let client = McpClient::at(hub.url()).with_token(token.clone());
+    let discovered = client.modern("server/discover", json!({})).await;
+    assert_eq!(discovered.result()["instructions"], "Ask: me, [please]");
+    let large = McpClient::send(client.post("x".repeat(1_025))).await;
+    assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let other_host = client.request(Method::GET).header("host", "b.example");
+    assert_ne!(McpClient::send(other_host).await.status, StatusCode::FORBIDDEN);
+    let mut provider = TestProvider::dial_at(hub.url(), Some(&token)).await.expect("let in");
+    let refused = provider.register("p", &[tool("a"), tool("b")]).await;
+    assert_eq!(refused["error"]["code"], -32602, "{refused}");
+}
+
+#[tokio::test]
+async fn a_text_in_the_environment_stays_the_text_it_is() {
+    let folder = folder();
+    for secret in [
+        "12345678901234567890123456789012",
+        "1e345678901234567890123456789012",
+        "[2345678901234567890123456789012]",
+        "{a=34567890123456789012345678901}",
+        "a=b,c=d 56789012345678901234567890",
+    ] {
+        let environment = [("MCP_HUB_AUTH__SECRET", secret)];
+        let ended = run(folder.path(), &["token", "--user", "alice"], &environment).await;
+        assert_eq!(ended.code, Some(0), "{secret}: {}", ended.stderr);
+        let options = mcp_hub::auth::Options { secret: Some(secret.into()), ..Default::default() };
+        let tokens = Tokens::new(&options).expect("long enough").expect("a secret");
+        let user = tokens.verify(ended.stdout.trim(), UnixTime::now());
+        assert!(user.is_ok_and(|user| user.id.as_str() == "alice"), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_in_the_environment_may_look_like_a_number() {
+    let folder = folder();
+    for name in ["MCP_HUB_AUTH__AUDIENCE", "MCP_HUB_AUTH__ISSUER", "MCP_HUB_INSTRUCTIONS"] {
+        for value in ["1234567890", "true", "1.5"] {
+            let environment = [("MCP_HUB_AUTH__SECRET", SECRET), (name, value)];
+            let ended = run(folder.path(), &["token", "--user", "alice"], &environment).await;
+            assert_eq!(ended.code, Some(0), "{name}={value}: {}", ended.stderr);
+        }
+    }
+}
+
+#[tokio::test]
+async fn clients_of_both_eras_are_told_the_instructions() {
+    for instructions in [None, Some("Ask for anything.".to_owned())] {
+        let said = instructions.as_ref().map(|said| json!(said));
+        let hub = TestHub::with(|config| config.instructions = instructions).await;
+        let client = McpClient::new(&hub);
+        let session = client.initialize("2025-11-25").await;
+        assert_eq!(session.initialized.get("instructions"), said.as_ref());
+        let discovered = client.modern("server/discover", json!({})).await;
+        assert_eq!(discovered.result().get("instructions"), said.as_ref());
+    }
+}
+
+async fn asked(hub: &TestHub, header: &'static str, value: &str) -> StatusCode {
+    let request = McpClient::new(hub).modern_request("tools/list", json!({}));
+    McpClient::send(request.header(header, value)).await.status
+}
+
+#[tokio::test]
+async fn a_public_url_lets_its_host_and_origin_in() {
+    let hub = TestHub::with(|config| {
+        config.public_url = Some("https://hub.example.com".parse().expect("a URL"));
+    })
+    .await;
+    for (header, value, expected) in [
+        ("host", "hub.example.com", 200),
+        ("host", "HUB.example.com:443", 200),
+        ("host", "other.example.com", 403),
+        ("origin", "https://hub.example.com", 200),
+        ("origin", "http://hub.example.com", 403),
+    ] {
+        assert_eq!(asked(&hub, header, value).await.as_u16(), expected, "{header}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn allowed_hosts_and_origins_let_these_in_and_no_others() {
+    let hub = TestHub::with(|config| {
+        config.allowed_hosts = vec!["a.example".into()];
+        config.allowed_origins = vec!["https://b.example".into()];
+    })
+    .await;
+    for (header, value, expected) in [
+        ("host", "a.example:1234", 200),
+        ("host", "b.example", 403),
+        ("origin", "https://b.example", 200),
+        ("origin", "https://a.example", 403),
+    ] {
+        assert_eq!(asked(&hub, header, value).await.as_u16(), expected, "{header}: {value}");
+    }
+}
+
+/// What a hub with these variables logs, as lines.
+async fn logged(environment: &[(&str, &str)]) -> Vec<String> {
+    let folder = folder();
+    let hub = Process::start(folder.path(), &["--listen", "127.0.0.1:0"], environment).await;
+    McpClient::at(hub.url()).call("missing", json!({})).await;
+    let ended = hub.stopped().await;
+    ended.stderr.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_log_is_written_in_the_format_that_is_set() {
+    for (format, is_json) in [("auto", true), ("json", true), ("text", false)] {
+        let lines = logged(&[("MCP_HUB_LOG__FORMAT", format)]).await;
+        let call = lines.iter().find(|line| line.contains("unknown_tool")).expect("the call");
+        let parsed: Result<Value, _> = serde_json::from_str(call);
+        assert_eq!(parsed.is_ok(), is_json, "{format}: {call}");
+        if let Ok(event) = parsed {
+            assert_eq!((&event["user"], &event["tool"]), (&json!("public"), &json!("missing")));
+            assert_eq!(
+                (&event["outcome"], &event["attempts"]),
+                (&json!("unknown_tool"), &json!(0))
+            );
+            assert!(event["duration_us"].is_u64(), "{event}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_the_filter_lets_through_is_logged() {
+    for (filter, expected) in [("info", true), ("warn", false), ("off,mcp_hub::hub=info", true)] {
+        let lines = logged(&[("MCP_HUB_LOG__FILTER", filter)]).await;
+        let is_logged = lines.iter().any(|line| line.contains("unknown_tool"));
+        assert_eq!(is_logged, expected, "{filter}: {lines:?}");
+    }
+}
