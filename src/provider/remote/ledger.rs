@@ -71,6 +71,11 @@ impl Ledger {
         }
     }
 
+    /// Whether more than one call is in flight.
+    pub(super) fn is_busy(&self) -> bool {
+        self.pending.len() > 1
+    }
+
     /// What is to be sent to the provider, in this order.
     pub(super) fn take_outgoing(&mut self) -> std::vec::Drain<'_, Message> {
         self.outgoing.drain(..)
