@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, Uri, header, uri::Authority};
+use axum::http::{HeaderMap, Uri, header};
 
 use super::Denial;
 
@@ -48,13 +48,10 @@ impl Hosts {
     /// A missing `Origin` is no browser's and passes; a missing `Host` does not.
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
         // HTTP/2 carries the host in the URI (RFC 9113 §8.3.1).
-        let host = match uri.host() {
-            Some(host) => Some(host.to_owned()),
-            None => headers.get(header::HOST).and_then(|v| host_of(v.as_bytes())),
-        };
+        let host = uri.host().or_else(|| host_of(headers.get(header::HOST)?.to_str().ok()?));
         let host = host.unwrap_or_default();
-        if !self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host)) {
-            return Err(Denial::Host(host));
+        if !self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
+            return Err(Denial::Host(host.to_owned()));
         }
         match headers.get(header::ORIGIN) {
             None => Ok(()),
@@ -72,15 +69,21 @@ impl Hosts {
             return true;
         }
         let Some((scheme, authority)) = origin.split_once("://") else { return false };
-        let host = host_of(authority.as_bytes()).unwrap_or_default();
-        matches!(scheme, "http" | "https") && LOOPBACK.contains(&host.to_ascii_lowercase().as_str())
+        let host = host_of(authority).unwrap_or_default();
+        let is_local = LOOPBACK.iter().any(|local| local.eq_ignore_ascii_case(host));
+        matches!(scheme, "http" | "https") && is_local
     }
 }
 
-fn host_of(authority: &[u8]) -> Option<String> {
-    let authority = Authority::try_from(authority).ok()?;
-    // `user@host` has no place in a Host header.
-    (!authority.as_str().contains('@')).then(|| authority.host().to_owned())
+/// The host of `host[:port]`, if that is what it is: `user@host` has no place in a `Host` header.
+fn host_of(authority: &str) -> Option<&str> {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let is_ipv6 = host.starts_with('[') && host.ends_with(']');
+    (is_ipv6 || host.bytes().all(is_plain)).then_some(host)
 }
 
 #[cfg(test)]

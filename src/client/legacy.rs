@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use bytestring::ByteString;
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -27,7 +28,7 @@ use super::{
 use crate::{
     auth::User,
     model::{
-        call::{Listener, LogLevel},
+        call::{Listener, LogLevel, Member},
         json::Json,
     },
 };
@@ -204,8 +205,8 @@ impl Request<'_> {
     }
 
     /// What a modern client says of itself in each request, this one said in its handshake.
-    fn meta(&self) -> Vec<(Box<str>, Json)> {
-        let own = self.params.all_meta().filter(|(key, _)| **key != *META_PROGRESS_TOKEN);
+    fn meta(&self) -> Vec<Member> {
+        let own = self.params.all_meta().filter(|(key, _)| *key != META_PROGRESS_TOKEN);
         let mut meta: Vec<_> = own.cloned().collect();
         let level = self.session.log_level().map(|level| Json::of(&level.as_str()));
         let said = [
@@ -215,9 +216,9 @@ impl Request<'_> {
         ];
         for (key, value) in said {
             if let Some(value) = value
-                && !meta.iter().any(|(own, _)| **own == *key)
+                && !meta.iter().any(|(own, _)| *own == key)
             {
-                meta.push((key.into(), value));
+                meta.push((ByteString::from_static(key), value));
             }
         }
         meta

@@ -106,7 +106,7 @@ impl Request<'_> {
 
     async fn call(self, about: About, tools: Arc<UserTools>) -> Result<Response, Refusal> {
         let name = self.params.required_string("name")?;
-        let meta = self.params.all_meta().filter(|(key, _)| **key != *META_PROGRESS_TOKEN);
+        let meta = self.params.all_meta().filter(|(key, _)| *key != META_PROGRESS_TOKEN);
         let mut call = tools::call(name, &self.params, meta.cloned().collect())?;
         if let Some(stack) = tools.view().stack(&call.tool) {
             let tool = &stack.listed().tool;

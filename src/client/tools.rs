@@ -6,7 +6,10 @@ use bytes::Bytes;
 use super::{error::Refusal, message::Params, payload::SERVER_INFO};
 use crate::{
     hub::view::View,
-    model::{call::Call, json::Json, tool::ToolName},
+    model::{
+        call::{Call, Member},
+        tool::ToolName,
+    },
 };
 
 /// Marks a cursor as one of this hub's.
@@ -53,11 +56,7 @@ fn decode_cursor(cursor: &str) -> Result<String, Refusal> {
 }
 
 /// The call a request asks for. `meta` is what the provider learns of the client.
-pub(super) fn call(
-    tool: Box<str>,
-    params: &Params,
-    meta: Vec<(Box<str>, Json)>,
-) -> Result<Call, Refusal> {
+pub(super) fn call(tool: Box<str>, params: &Params, meta: Vec<Member>) -> Result<Call, Refusal> {
     Ok(Call {
         tool,
         arguments: params.object("arguments")?,
