@@ -161,7 +161,7 @@ impl Request<'_> {
                 let view = self.session.tools.view();
                 done(tools::list(&view, &self.params, page_size, false)?)
             }
-            "tools/call" => self.call().await,
+            "tools/call" => Box::pin(self.call()).await,
             "logging/setLevel" => {
                 let level = self.params.required_string("level")?;
                 let level = level.parse().map_err(|error: crate::model::call::NoSuchLevel| {

@@ -71,7 +71,7 @@ impl Request<'_> {
                 let result = tools::list(&tools.view(), &self.params, page_size, true)?;
                 Ok(Payload::result(&self.id, result).into_response(StatusCode::OK))
             }
-            "tools/call" => self.call(about, tools).await,
+            "tools/call" => Box::pin(self.call(about, tools)).await,
             "subscriptions/listen" => self.listen(&tools),
             _ => Err(Refusal::method_not_found(StatusCode::NOT_FOUND, method)),
         }
