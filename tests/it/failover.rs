@@ -311,6 +311,17 @@ async fn callers_mistakes_and_full_queues_do_not_open_a_breaker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_provider_that_blames_its_caller_is_well() {
+    let bench = Bench::new(Limits::default(), breaker(2, 10));
+    let (fake, _registration) = bench.offer("p", Does::Errs(-32603), &[tool("t")]);
+    for code in [-32603, -32602, -32603, -32602, -32603] {
+        fake.does(Does::Errs(code));
+        drop(bench.call("t").await);
+    }
+    assert_eq!(fake.calls(), 5, "no two failures were running");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shared_providers_breaker_changes_the_list_of_every_user_who_is_there() {
     let bench = Bench::new(Limits::default(), breaker(1, 10));
     let shared = |name: &str, does: Does| {
