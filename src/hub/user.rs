@@ -165,9 +165,10 @@ impl UserTools {
         Ok(outcome)
     }
 
-    pub(super) fn refresh(&self, common: &[Offering]) {
+    pub(super) fn refresh(&self, common: &ArcSwap<Vec<Offering>>) {
         let own = self.own.lock();
-        self.rebuild(&own, common);
+        // Loaded under the lock: an older load could otherwise overwrite a newer view.
+        self.rebuild(&own, &common.load());
     }
 
     fn rebuild(&self, own: &[Offering], common: &[Offering]) {
