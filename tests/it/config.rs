@@ -259,7 +259,7 @@ fn flags_outrank_the_file() {
     assert_eq!(config.public_url.expect("a URL").host(), Some("flag.example.com"));
     assert_eq!(config.grace.as_secs(), 7, "what no flag says stays");
     let refused = load_with("", Flags { public_url: Some("here".into()), ..Flags::default() });
-    assert!(refused.is_err_and(|message| message.contains("public_url")));
+    assert!(refused.is_err_and(|message| message.contains("the flag --public-url")));
 }
 
 /// Why the hub in `folder` does not start, with these variables.
@@ -279,6 +279,7 @@ async fn a_mistake_in_the_environment_is_said_with_the_variable_and_what_is_allo
         ("MCP_HUB_LISTEN", "here", &["127.0.0.1:8080"]),
         ("MCP_HUB_ALLOW_ANONYMOUS", "perhaps", &["perhaps", "bool"]),
         ("MCP_HUB_LIMITS__CALLS_PER_USER", "0", &["from 1"]),
+        ("MCP_HUB_PUBLIC_URL", "hub", &["https://"]),
         ("MCP_HUB_LOG__FORMAT", "xml", &["`auto`", "`text`", "`json`"]),
     ] {
         let said = complaint(folder.path(), &[(name, value)]).await;
@@ -286,6 +287,13 @@ async fn a_mistake_in_the_environment_is_said_with_the_variable_and_what_is_allo
             assert!(said.contains(part), "no {part:?} in the message on {name}={value}:\n{said}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_flag_is_said_with_the_flag() {
+    let ended = run(folder().path(), &["--public-url", "hub"], &[]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("the flag --public-url: \"hub\""), "{ended:?}");
 }
 
 #[tokio::test]
