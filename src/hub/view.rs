@@ -91,14 +91,6 @@ impl View {
         self.stacks.keys()
     }
 
-    pub fn len(&self) -> usize {
-        self.stacks.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.stacks.is_empty()
-    }
-
     /// The list, written once for all who ask.
     pub fn list(&self) -> &List {
         self.list.get_or_init(|| {

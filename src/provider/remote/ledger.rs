@@ -3,10 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytestring::ByteString;
-use tokio::{
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::{
@@ -152,7 +149,7 @@ impl Ledger {
         if now >= self.silent_at() {
             return Err(Ending::Silent);
         }
-        if now >= self.registration_due() {
+        if self.registration_due().is_some_and(|at| now >= at) {
             return Err(Ending::NeverRegistered);
         }
         if now >= self.next_ping {
@@ -163,21 +160,18 @@ impl Ledger {
     }
 
     pub(super) fn next_alarm(&self) -> Instant {
-        let beats = self.next_ping.min(self.silent_at()).min(self.registration_due());
-        self.expires.map_or(beats, |at| beats.min(at))
+        let beat = self.next_ping.min(self.silent_at());
+        [self.registration_due(), self.expires].into_iter().flatten().fold(beat, Instant::min)
     }
 
     fn silent_at(&self) -> Instant {
         self.last_heard + self.limits.ping_interval + self.limits.ping_grace
     }
 
-    fn registration_due(&self) -> Instant {
-        let patience = if self.enrolment.is_registered() {
-            Duration::from_secs(u64::from(u32::MAX))
-        } else {
-            self.limits.provider_registration
-        };
-        self.started + patience
+    /// `None` once the provider has registered.
+    fn registration_due(&self) -> Option<Instant> {
+        let is_due = !self.enrolment.is_registered();
+        is_due.then(|| self.started + self.limits.provider_registration)
     }
 
     /// Withdraws what is on offer and tells everybody who waits.
