@@ -11,7 +11,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::{sync::mpsc, time::sleep};
+use tokio::time::sleep;
 
 use super::{
     error::{Refusal, Told, tell},
@@ -19,7 +19,7 @@ use super::{
     payload::{Payload, modern_result, text_result},
 };
 use crate::model::{
-    call::{Notice, Output, OutputKind},
+    call::{Notice, Notices, Output, OutputKind},
     error::CallError,
     json::Json,
 };
@@ -55,7 +55,7 @@ impl Reply {
     pub(super) async fn answer(
         self,
         mut outcome: Outcome,
-        mut notices: Option<mpsc::Receiver<Notice>>,
+        mut notices: Option<Notices>,
     ) -> Response {
         if !self.accepts_events {
             drop(notices.take());
@@ -150,7 +150,7 @@ fn can_elicit(elicitation: Option<&Value>, mode: &str) -> bool {
 struct Events {
     reply: Reply,
     outcome: Option<Outcome>,
-    notices: Option<mpsc::Receiver<Notice>>,
+    notices: Option<Notices>,
     first: Option<Bytes>,
 }
 
@@ -180,9 +180,9 @@ impl Events {
 }
 
 /// The next notice; never, when none can come.
-async fn next(notices: &mut Option<mpsc::Receiver<Notice>>) -> Option<Notice> {
+async fn next(notices: &mut Option<Notices>) -> Option<Notice> {
     let notice = match notices {
-        Some(queue) => queue.recv().await,
+        Some(notices) => notices.next().await,
         None => std::future::pending().await,
     };
     if notice.is_none() {

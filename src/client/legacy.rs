@@ -36,6 +36,9 @@ use crate::{
 /// Log messages a client gets that never said which it wants.
 const USUAL_LOG_LEVEL: LogLevel = LogLevel::Info;
 
+/// The largest `capabilities` or `clientInfo`.
+const INTRODUCTION_BYTES_MAX: usize = 16 * 1024;
+
 /// `initialize`: settles on a revision and opens a session.
 pub(super) fn initialize(client: &Client, user: &User, id: RequestId, params: &Params) -> Response {
     match begin(client, user, &id, params) {
@@ -54,8 +57,8 @@ fn begin(
     // A revision that is not known, or not of this era, is answered with the newest of it.
     let known = LEGACY_VERSIONS.iter().find(|version| ***version == *requested);
     let version = known.unwrap_or(&LEGACY_VERSIONS[0]);
-    let capabilities = params.object("capabilities")?;
-    let info = params.object("clientInfo")?;
+    let capabilities = introduction(params, "capabilities")?;
+    let info = introduction(params, "clientInfo")?;
     let tools = client.hub.user(&user.id);
     let session = client.sessions.open(tools, capabilities, info).map_err(Refusal::limited)?;
     let mut result = json!({
@@ -71,6 +74,18 @@ fn begin(
     let session_id = HeaderValue::from_str(&session.id).expect("a session id is visible ASCII");
     response.headers_mut().insert(SESSION_HEADER, session_id);
     Ok(response)
+}
+
+/// What a client says of itself. It is kept as long as the session, so it has a bound of its own,
+/// and memory of its own.
+fn introduction(params: &Params, name: &str) -> Result<Option<Json>, Refusal> {
+    match params.object(name)? {
+        Some(said) if said.as_str().len() > INTRODUCTION_BYTES_MAX => {
+            let what = format!("`params.{name}` is larger than {INTRODUCTION_BYTES_MAX} bytes");
+            Err(Refusal::invalid_params(what))
+        }
+        said => Ok(said.map(|said| said.detached())),
+    }
 }
 
 /// The session a request names, if it is the user's own.

@@ -70,7 +70,7 @@ pub(super) fn subscription(
         Payload::notification("notifications/subscriptions/acknowledged", Some(&params.concat()));
     let open = Open {
         changes: wants_tools.then(|| tools.watch()),
-        kind: Kind::Subscription(id.clone()),
+        kind: Kind::Subscription(id.detached()),
         draining: client.lifecycle.draining(),
         expires: expiry(request.user),
         first: Some(acknowledged.into_event()),

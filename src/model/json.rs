@@ -44,6 +44,11 @@ impl Json {
         start..start + part.get().len()
     }
 
+    /// A copy in memory of its own: a cut keeps the whole text it was cut from in memory.
+    pub fn detached(&self) -> Self {
+        Self(ByteString::from(&*self.0))
+    }
+
     pub fn is_object(&self) -> bool {
         self.0.starts_with('{')
     }

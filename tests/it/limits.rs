@@ -487,3 +487,29 @@ async fn so_many_providers_are_tried() {
     assert!(said.contains("Attempt 1, provider \"first\": it answered with error -32603: broken."));
     assert!(said.contains("Attempt 2, provider \"second\"") && !said.contains("third"), "{said}");
 }
+
+#[tokio::test]
+async fn what_a_client_says_of_itself_has_a_bound() {
+    let hub = TestHub::start().await;
+    let client = McpClient::new(&hub);
+    for (bytes, is_taken) in [(16 * 1024, true), (16 * 1024 + 1, false)] {
+        let name = "x".repeat(bytes - r#"{"name":""}"#.len());
+        let params = json!({ "protocolVersion": "2025-11-25", "clientInfo": { "name": name } });
+        let body = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+        let answer = McpClient::send(client.post(body.to_string())).await;
+        assert_eq!(answer.headers.contains_key("mcp-session-id"), is_taken, "{bytes} bytes");
+        assert_eq!(answer.message().get("error").is_none(), is_taken, "{bytes} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_request_id_has_a_bound() {
+    let hub = TestHub::start().await;
+    let session = McpClient::new(&hub).initialize("2025-11-25").await;
+    for (letters, status) in [(1022, 200), (1023, 400)] {
+        let id = "x".repeat(letters);
+        let ping = json!({ "jsonrpc": "2.0", "id": id, "method": "ping" });
+        let answer = McpClient::send(session.post(ping.to_string())).await;
+        assert_eq!(answer.status.as_u16(), status, "{letters} letters and two quotes");
+    }
+}

@@ -842,3 +842,21 @@ async fn a_page_goes_on_after_a_name_that_has_gone() {
     let third = client.modern("tools/list", json!({ "cursor": cursor })).await;
     assert_eq!(names(third.result()), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_parameter_that_is_null_counts_as_absent() {
+    let hub = TestHub::start().await;
+    let provider = TestProvider::offering(&hub, "p", &[tool("go")]).await;
+    let _serving = provider.serve(|params| text(&params.to_string()));
+    let client = McpClient::new(&hub);
+    let session = client.initialize("2025-06-18").await;
+    let call = json!({ "name": "go", "arguments": null });
+    for answer in [
+        client.modern("tools/call", call.clone()).await,
+        session.request(1, "tools/call", call).await,
+    ] {
+        assert!(!answer.said().contains("arguments"), "{}", answer.said());
+    }
+    let listed = client.modern("tools/list", json!({ "cursor": null })).await;
+    assert_eq!(names(listed.result()), ["go"]);
+}
