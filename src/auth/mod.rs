@@ -37,19 +37,22 @@ pub struct User {
 
 #[derive(Debug, Clone)]
 enum Scopes {
-    /// A token that names no scopes, or no authentication at all.
+    /// No authentication at all.
+    Every,
+    /// A token that names no scopes: its user's own business is permitted.
     Unsaid,
     Said(Box<str>),
 }
 
 impl User {
     fn public() -> Self {
-        Self { id: UserId::public(), scopes: Scopes::Unsaid, expires: None }
+        Self { id: UserId::public(), scopes: Scopes::Every, expires: None }
     }
 
     pub fn may(&self, scope: Scope) -> Result<(), Denial> {
         let granted = match &self.scopes {
-            Scopes::Unsaid => true,
+            Scopes::Every => true,
+            Scopes::Unsaid => scope != Scope::Admin,
             Scopes::Said(scopes) => scopes.split(' ').any(|said| said == scope.as_str()),
         };
         if granted { Ok(()) } else { Err(Denial::MissingScope(scope)) }

@@ -18,15 +18,18 @@ pub enum Scope {
     Tools,
     /// Connect a provider.
     Provide,
+    /// See what all users have.
+    Admin,
 }
 
 impl Scope {
-    pub const ALL: [Self; 2] = [Self::Tools, Self::Provide];
+    pub const ALL: [Self; 3] = [Self::Tools, Self::Provide, Self::Admin];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tools => "mcp:tools",
             Self::Provide => "mcp:provide",
+            Self::Admin => "hub:admin",
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(args: &CallArgs) -> anyhow::Result<ExitCode> {
     tell(&args.tool, &result?)
 }
 
-fn tell(tool: &str, result: &RawValue) -> anyhow::Result<ExitCode> {
+pub(super) fn tell(tool: &str, result: &RawValue) -> anyhow::Result<ExitCode> {
     // A result that is none of the known shapes is still an answer.
     let Ok(outcome) = serde_json::from_str::<Outcome<'_>>(result.get()) else {
         terminal::print(result.get())?;
@@ -78,7 +78,7 @@ fn tell(tool: &str, result: &RawValue) -> anyhow::Result<ExitCode> {
 }
 
 /// The arguments from where they are said to be, passed on as they were written.
-fn arguments(source: &str) -> Result<Box<RawValue>, Failure> {
+pub(super) fn arguments(source: &str) -> Result<Box<RawValue>, Failure> {
     let (text, place) = match source.strip_prefix('@') {
         Some(path) => (fs::read_to_string(path), path),
         None if source == "-" => {

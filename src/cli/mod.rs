@@ -5,6 +5,7 @@ mod call;
 mod failure;
 mod headers;
 mod mcp;
+mod plugin;
 mod progress;
 mod render;
 mod terminal;
@@ -57,6 +58,9 @@ enum Command {
     Tools(tools::ToolsArgs),
     /// Call a tool of a running hub
     Call(call::CallArgs),
+    /// Write, check and try plugins
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
 }
 
 #[derive(Args)]
@@ -67,6 +71,9 @@ struct ServeArgs {
     /// Where to listen, such as 127.0.0.1:8080
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// The folder of plugins [default: plugins]
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
     /// The address the world knows, when a proxy stands in front
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -101,6 +108,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Token(args) => token::run(&args),
         Command::Tools(args) => tools::run(&args).await,
         Command::Call(args) => call::run(&args).await,
+        Command::Plugin(command) => plugin::run(command).await,
     };
     ending.unwrap_or_else(|error| {
         terminal::say(&format!("error: {error:#}"));
@@ -115,6 +123,7 @@ impl From<ServeArgs> for config::Flags {
             listen: args.listen,
             public_url: args.public_url,
             allow_anonymous: args.allow_anonymous,
+            plugins: config::PluginFlags { folder: args.plugins },
         }
     }
 }

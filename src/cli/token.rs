@@ -19,6 +19,7 @@ The token alone goes to stdout, so that it can be caught:
 Scopes:
   mcp:tools    list and call tools
   mcp:provide  connect a provider
+  hub:admin    see the plugins of all users
 
 The secret is `secret` under [auth] in the configuration, or MCP_HUB_AUTH__SECRET.";
 

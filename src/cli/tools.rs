@@ -38,10 +38,15 @@ pub(super) async fn run(args: &ToolsArgs) -> anyhow::Result<ExitCode> {
     } else if tools.is_empty() {
         terminal::say("The hub offers no tools yet; they appear when a provider connects.");
     } else {
-        let rows: Vec<_> = tools.iter().map(|tool| Row::of(tool)).collect();
-        terminal::print(&list(&rows, terminal::width()))?;
+        terminal::print(&listing(tools.iter().map(|tool| &**tool)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The names of `tools`, MCP tool objects, and what they do.
+pub(super) fn listing<'a>(tools: impl Iterator<Item = &'a RawValue>) -> String {
+    let rows: Vec<_> = tools.map(Row::of).collect();
+    list(&rows, terminal::width())
 }
 
 struct Row {

@@ -1,5 +1,6 @@
 //! Who looks: people and machines that watch the hub.
 
+mod api;
 mod status;
 
-pub use self::status::Status;
+pub use self::{api::Api, status::Status};

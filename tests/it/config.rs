@@ -85,6 +85,23 @@ const KEYS: &[(&str, &str, Shows)] = &[
     ("failover.breaker.failures", "7", |c| c.failover.breaker.failures == 7),
     ("failover.breaker.pause", "'7s'", |c| c.failover.breaker.pause.as_secs() == 7),
     ("failover.breaker.pause_max", "'7m'", |c| c.failover.breaker.pause_max.as_secs() == 420),
+    ("plugins.folder", "'/srv/plugins'", |c| c.plugins.folder == Path::new("/srv/plugins")),
+    ("plugins.cache", "'/srv/cache'", |c| {
+        c.plugin_cache().is_ok_and(|cache| cache == Path::new("/srv/cache"))
+    }),
+    ("plugins.cache_size", "'7 MiB'", |c| c.plugins.cache_size == ByteSize::mib(7)),
+    ("plugins.file", "'7 MiB'", |c| c.plugins.file == ByteSize::mib(7)),
+    ("plugins.memory", "'7 MiB'", |c| c.plugins.memory == ByteSize::mib(7)),
+    ("plugins.memory_max", "'512 MiB'", |c| c.plugins.memory_max == ByteSize::mib(512)),
+    ("plugins.time", "'7s'", |c| c.plugins.time == Duration::from_secs(7)),
+    ("plugins.time_max", "'7m'", |c| c.plugins.time_max == Duration::from_mins(7)),
+    ("plugins.output", "'7 MiB'", |c| c.plugins.output == ByteSize::mib(7)),
+    ("plugins.output_max", "'512 MiB'", |c| c.plugins.output_max == ByteSize::mib(512)),
+    ("plugins.instances", "7", |c| c.plugins.instances.get() == 7),
+    ("plugins.compiles", "7", |c| c.plugins.compiles.get() == 7),
+    ("plugins.compile_time", "'7s'", |c| c.plugins.compile_time == Duration::from_secs(7)),
+    ("plugins.compile_memory", "'7 MiB'", |c| c.plugins.compile_memory == ByteSize::mib(7)),
+    ("plugins.poll", "'7s'", |c| c.plugins.poll == Duration::from_secs(7)),
     ("log.filter", "'warn'", |c| c.log.filter == "warn"),
     ("log.format", "'json'", |c| c.log.format == Format::Json),
 ];

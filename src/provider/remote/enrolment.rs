@@ -1,6 +1,6 @@
 //! What a connected provider has put on offer, and the rules by which a tool set is taken in.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     frame::{About, Bounds, RefusedTool, Register, Registered, Software},
@@ -18,10 +18,9 @@ use crate::{
         limits::bytes,
         tool::{Refusal, Tool},
     },
+    provider::tool_set::{self, Faulty},
 };
 
-/// Names longer than this are cut or refused by some clients.
-const PORTABLE_NAME_BYTES_MAX: usize = 64;
 /// The longest name or version of a provider, in bytes.
 const LABEL_BYTES_MAX: usize = 128;
 
@@ -63,19 +62,13 @@ pub(super) struct Accepted<'a> {
 impl Accepted<'_> {
     pub(super) fn answer(&self) -> Registered<'_> {
         let names = self.positions.iter().map(|position| position.tool.as_str());
-        let long = names.filter(|name| name.len() > PORTABLE_NAME_BYTES_MAX);
-        let warning = |name| {
-            format!(
-                "the name {name:?} is longer than {PORTABLE_NAME_BYTES_MAX} bytes; some clients cut it"
-            )
-        };
         Registered {
             provider_id: self.id.as_str(),
             user: self.user.as_str(),
             hub: Software { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
             limits: self.bounds,
             tools: self.positions.iter().map(Into::into).collect(),
-            warnings: long.map(warning).collect(),
+            warnings: names.filter_map(tool_set::warning).collect(),
         }
     }
 }
@@ -151,33 +144,19 @@ impl Enrolment {
     }
 
     fn parsed(&self, register: &Register<'_>) -> Result<Vec<Arc<Tool>>, Refused> {
-        let limits = self.hub.limits();
-        let (count, max) = (register.tools.len(), limits.tools_per_provider.get());
-        if count > max {
-            return Err(format!(
-                "{count} tools were declared; a provider may have {max} (limits.tools_per_provider)"
-            )
-            .into());
-        }
-        let bytes_max = bytes(limits.tool_definition);
-        let (mut tools, mut refused) = (Vec::with_capacity(count), Vec::new());
-        let mut names = HashSet::new();
-        for (index, definition) in register.tools.iter().enumerate() {
-            match Tool::parse(definition, bytes_max) {
-                Ok(tool) if names.insert(tool.name.clone()) => tools.push(Arc::new(tool)),
-                Ok(tool) => {
-                    let name = Some(tool.name.to_string());
-                    refused.push(RefusedTool { index, name, reason: "declared twice".into() });
-                }
-                Err(Refusal { name, reason }) => refused.push(RefusedTool { index, name, reason }),
-            }
-        }
-        if refused.is_empty() {
-            return Ok(tools);
-        }
-        let message = format!("{} of {count} tools are faulty; none was taken in", refused.len());
-        Err(Refused { message, tools: Some(refused) })
+        tool_set::parse(&register.tools, self.hub.limits()).map_err(|faulty| {
+            let message = faulty.to_string();
+            let tools = match faulty {
+                Faulty::TooMany { .. } => None,
+                Faulty::Tools { refused, .. } => Some(refused.into_iter().map(told).collect()),
+            };
+            Refused { message, tools }
+        })
     }
+}
+
+fn told((index, Refusal { name, reason }): (usize, Refusal)) -> RefusedTool {
+    RefusedTool { index, name, reason }
 }
 
 impl Current {

@@ -18,10 +18,13 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// The binary in `folder`, with nothing in its environment but `environment`.
+/// The binary in `folder`, with nothing in its environment but `environment` and a
+/// place for its cache.
 pub(crate) fn mcp_hub(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-hub"));
-    command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir(folder);
+    command.args(arguments).env_clear().current_dir(folder);
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command.envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

@@ -6,9 +6,10 @@ use mcp_hub::{
     config::Config,
     hub::Hub,
     model::{clock::UnixTime, id::UserId},
+    provider::plugin,
     telemetry::Metrics,
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 pub(crate) const SECRET: &str = "a secret of the tests, longer than 32 bytes";
 
@@ -30,6 +31,7 @@ impl TestHub {
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
+        config.plugins = plugins_of_tests();
         change(&mut config);
         let app = App::start(&config, Metrics::install()).await.expect("the hub starts");
         let url = format!("http://{}", app.address());
@@ -46,6 +48,17 @@ impl TestHub {
 
     pub(crate) async fn stop(self) {
         self.app.stop().await;
+    }
+}
+
+/// No plugins but those a test puts somewhere. Native code outlives a run of the tests: most of them
+/// use the same few plugins.
+pub(crate) fn plugins_of_tests() -> plugin::Options {
+    plugin::Options {
+        folder: "/nowhere/at/all".into(),
+        cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin-cache")),
+        program: Some(env!("CARGO_BIN_EXE_mcp-hub").into()),
+        ..plugin::Options::default()
     }
 }
 

@@ -1,0 +1,273 @@
+//! Keeps what is on offer in step with what is in the folder.
+//!
+//! It looks at the folder when something in it has changed, and from time to time. A file that looks
+//! different from what it knew is taken in once it has looked the same twice: one that is still being
+//! written is left alone until it is done.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use metrics::{counter, gauge};
+use tokio::{
+    sync::{Notify, watch::Sender},
+    task::{AbortHandle, JoinError, JoinSet, spawn_blocking},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    board::Board,
+    folder::{self, Found, Place, Scan, Signature},
+    load::{Fault, Loaded, Loader},
+    watch::Watch,
+};
+use crate::{
+    hub::{
+        Hub,
+        registry::{Audience, Registration},
+    },
+    model::plugin::Serving,
+};
+
+/// How long changes are gathered before the folder is looked at.
+const QUIET: Duration = Duration::from_millis(25);
+/// … and at most, when they never cease.
+const RESTLESS: Duration = Duration::from_millis(250);
+/// How long a file must look the same before it is taken in.
+const SETTLED: Duration = Duration::from_millis(40);
+/// A file that has been let alone for so long is taken in at once.
+const OLD: Duration = Duration::from_secs(2);
+
+pub(super) struct Keeper {
+    root: PathBuf,
+    loader: Loader,
+    hub: Hub,
+    board: Board,
+    ready: Sender<bool>,
+    bell: Arc<Notify>,
+    watch: Watch,
+    entries: BTreeMap<Place, Entry>,
+    loads: JoinSet<(Place, Result<Loaded, Fault>)>,
+    oddities: Vec<String>,
+    /// When the folder is looked at next, and when the bell first rang for it.
+    look_at: Instant,
+    rang_at: Option<Instant>,
+}
+
+/// What is known of one file.
+struct Entry {
+    signature: Signature,
+    stage: Stage,
+    /// Keeps on offer what serves now.
+    live: Option<Registration>,
+}
+
+enum Stage {
+    /// It looks as it does since then.
+    Settling(Instant),
+    Loading(AbortHandle),
+    /// It was taken in or kept out.
+    Done,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Self::Loading(load) = self {
+            load.abort();
+        }
+    }
+}
+
+impl Keeper {
+    pub(super) fn new(
+        root: PathBuf,
+        loader: Loader,
+        hub: Hub,
+        board: Board,
+        ready: Sender<bool>,
+    ) -> Self {
+        let bell = Arc::new(Notify::new());
+        let watch = Watch::new(&root, Arc::clone(&bell));
+        Self {
+            root,
+            loader,
+            hub,
+            board,
+            ready,
+            bell,
+            watch,
+            entries: BTreeMap::new(),
+            loads: JoinSet::new(),
+            oddities: Vec::new(),
+            look_at: Instant::now(),
+            rang_at: None,
+        }
+    }
+
+    /// Runs until dropped; then nothing is on offer any more.
+    pub(super) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                Some(ended) = self.loads.join_next_with_id() => self.ended(ended.map(|(_, it)| it)),
+                () = sleep_until(self.look_at) => self.look().await,
+                () = self.bell.notified() => self.rang(),
+            }
+            let is_settled = self.entries.values().all(|entry| matches!(entry.stage, Stage::Done));
+            if self.rang_at.is_none() && is_settled && self.look_at > Instant::now() {
+                self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
+            }
+        }
+    }
+
+    fn rang(&mut self) {
+        let now = Instant::now();
+        let first = *self.rang_at.get_or_insert(now);
+        self.look_at = (now + QUIET).min(first + RESTLESS);
+    }
+
+    async fn look(&mut self) {
+        self.rang_at = None;
+        self.look_at = Instant::now() + self.loader.options.poll;
+        let root = self.root.clone();
+        let Ok(scan) = spawn_blocking(move || folder::scan(&root)).await else {
+            tracing::error!("looking at the plugins folder failed");
+            return;
+        };
+        self.watch.follow(&scan.folders);
+        self.complain(&scan);
+        self.withdraw(&scan);
+        for (place, found) in &scan.found {
+            self.consider(place, found);
+        }
+    }
+
+    /// Tells of odd files once.
+    fn complain(&mut self, scan: &Scan) {
+        for oddity in scan.oddities.iter().filter(|oddity| !self.oddities.contains(oddity)) {
+            tracing::warn!(oddity, "a file in the plugins folder is passed over");
+        }
+        self.oddities.clone_from(&scan.oddities);
+    }
+
+    /// Takes off what is not there any more.
+    fn withdraw(&mut self, scan: &Scan) {
+        for (place, _) in self.entries.extract_if(.., |place, _| !scan.found.contains_key(place)) {
+            tracing::info!(plugin = %place.name, user = user(&place), "a plugin is gone");
+            self.board.gone(&place);
+        }
+        self.count();
+    }
+
+    fn consider(&mut self, place: &Place, found: &Found) {
+        let now = Instant::now();
+        let entry = self.entries.entry(place.clone()).or_insert_with(|| Entry {
+            signature: found.signature,
+            stage: Stage::Settling(now),
+            live: None,
+        });
+        if entry.signature != found.signature {
+            entry.signature = found.signature;
+            entry.stage = Stage::Settling(now);
+        }
+        let Stage::Settling(since) = entry.stage else { return };
+        if now < since + SETTLED && !found.signature.is_older_than(OLD, system_now()) {
+            self.look_at = self.look_at.min(since + SETTLED);
+            return;
+        }
+        self.board.loading(place);
+        let (loader, place, found) = (self.loader.clone(), place.clone(), found.clone());
+        entry.stage = Stage::Loading(self.loads.spawn(async move {
+            let loaded = loader.load(&found.wasm, &found.manifest).await;
+            (place, loaded)
+        }));
+    }
+
+    fn ended(&mut self, ended: Result<(Place, Result<Loaded, Fault>), JoinError>) {
+        let (place, loaded) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                // Aborted by a newer version of the file, as a rule.
+                let of = |stage: &Stage| matches!(stage, Stage::Loading(load) if load.id() == error.id());
+                let entry = self.entries.iter().find(|(_, entry)| of(&entry.stage));
+                let Some((place, _)) = entry else { return };
+                (place.clone(), Err(Fault::Panicked))
+            }
+        };
+        let Some(entry) = self.entries.get_mut(&place) else { return };
+        // The file has changed again since.
+        if matches!(entry.stage, Stage::Settling(_)) {
+            return;
+        }
+        entry.stage = Stage::Done;
+        let offered = loaded.map_err(|fault| fault.to_string()).and_then(|loaded| {
+            let plugin = loaded.plugin.clone();
+            let audience = place.user.clone().map_or(Audience::Everyone, Audience::One);
+            let registration = loaded.offer(&self.hub, audience, &place.name);
+            Ok((registration.map_err(|refused| refused.to_string())?, serving(loaded), plugin))
+        });
+        let outcome = match offered {
+            Ok((registration, serving, plugin)) => {
+                tracing::info!(
+                    plugin = %place.name,
+                    user = user(&place),
+                    tools = serving.tools.len(),
+                    digest = &*serving.digest,
+                    compile_ms = serving.compile.map(|time| time.as_millis()),
+                    "a plugin serves"
+                );
+                for warning in &serving.warnings {
+                    tracing::warn!(plugin = %place.name, user = user(&place), warning, "of a plugin");
+                }
+                // The version before was superseded in the same step; calls to it end where they are.
+                entry.live = Some(registration);
+                self.board.serves(&place, serving, plugin);
+                "serving"
+            }
+            Err(fault) => {
+                tracing::warn!(
+                    plugin = %place.name,
+                    user = user(&place),
+                    fault,
+                    last_good_serves = entry.live.is_some(),
+                    "a plugin is kept out"
+                );
+                self.board.is_faulty(&place, fault);
+                "faulty"
+            }
+        };
+        counter!("mcp_hub_plugin_loads_total", "outcome" => outcome).increment(1);
+        self.count();
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts fit an f64")]
+    fn count(&self) {
+        let serving = self.entries.values().filter(|entry| entry.live.is_some()).count();
+        gauge!("mcp_hub_plugins_serving").set(serving as f64);
+        gauge!("mcp_hub_plugins_found").set(self.entries.len() as f64);
+    }
+}
+
+fn serving(loaded: Loaded) -> Serving {
+    Serving {
+        digest: loaded.digest.into(),
+        bytes: loaded.bytes,
+        tools: loaded.tools.iter().map(|tool| tool.name.as_str().into()).collect(),
+        imports: loaded.outline.imports.into_iter().map(Into::into).collect(),
+        permissions: loaded.permissions,
+        warnings: loaded.warnings,
+        compile: loaded.compiled_in,
+    }
+}
+
+fn user(place: &Place) -> Option<&str> {
+    place.user.as_ref().map(|user| user.as_str())
+}
+
+#[expect(clippy::disallowed_methods, reason = "compared with times of the file system only")]
+fn system_now() -> SystemTime {
+    SystemTime::now()
+}

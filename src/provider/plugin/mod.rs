@@ -1,0 +1,65 @@
+//! Plugins: WASI components in a watched folder, each a provider like any other.
+//!
+//! A file is taken in as a whole or not at all ([`load`]): what is there now goes on serving until
+//! what comes has been compiled, has listed its tools and was accepted by the hub; calls in flight
+//! end where they began. What may go wrong in Wasm stays in [`mcp_hub_sandbox`].
+
+mod answering;
+mod board;
+mod folder;
+mod keeper;
+mod load;
+mod manifest;
+mod native;
+mod options;
+mod watch;
+
+use std::path::PathBuf;
+
+use tokio::sync::watch::Receiver;
+
+use self::{board::Board, keeper::Keeper};
+pub use self::{
+    load::{Environment, Fault, Loaded, Loader},
+    native::NoCache,
+    options::Options,
+};
+use crate::{
+    hub::Hub,
+    lifecycle::Lifecycle,
+    model::{id::UserId, plugin::PluginStatus},
+};
+
+/// The plugins of a hub. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugins {
+    board: Board,
+    ready: Receiver<bool>,
+}
+
+impl Plugins {
+    /// Offers what is in `folder`, and follows its changes until the hub closes.
+    pub fn start(folder: PathBuf, loader: Loader, hub: Hub, lifecycle: &Lifecycle) -> Self {
+        let board = Board::default();
+        let (tell_ready, ready) = tokio::sync::watch::channel(false);
+        let keeper = Keeper::new(folder, loader, hub, board.clone(), tell_ready);
+        lifecycle.spawn_chore(keeper.run());
+        Self { board, ready }
+    }
+
+    /// Whether everything that was in the folder at the start has been taken in or kept out.
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Waits for that.
+    pub async fn ready(&self) {
+        // If nobody will ever tell, the hub is closing.
+        drop(self.ready.clone().wait_for(|ready| *ready).await);
+    }
+
+    /// How the plugins fare that `user` may use; all of them for `None`.
+    pub fn statuses(&self, user: Option<&UserId>) -> Vec<PluginStatus> {
+        self.board.statuses(user)
+    }
+}
