@@ -33,10 +33,12 @@ pub enum Broken {
     DoesNotLink(String),
     #[error("it offers no tools: {0}")]
     NoTools(String),
-    #[error("the compiler refused it: {0}")]
-    Uncompilable(String),
+    #[error("its components nest deeper than {max} levels")]
+    TooDeep { max: usize },
+    #[error("its native code cannot be loaded: {0}")]
+    Unloadable(String),
     #[error("list-tools failed: {0}")]
-    Listing(#[source] Failure),
+    Listing(Failure),
     #[error("list-tools says: {0}")]
     Unwilling(String),
     #[error("its tool {name:?} is faulty: {reason}")]

@@ -26,6 +26,9 @@ use super::{grants::Grants, state::State};
 /// The interface as wasmtime-wasi links it, which some of its functions are replaced in.
 const TYPES: &str = "wasi:filesystem/types@0.2.12";
 
+/// Where a guest finds the empty folder.
+const ROOT: &str = "/";
+
 /// The empty folder that stands at the root of every guest.
 #[derive(Debug, Clone)]
 pub(crate) struct EmptyFolder(PathBuf);
@@ -51,11 +54,13 @@ pub(crate) fn open(
     empty: &EmptyFolder,
     grants: &Grants,
 ) -> wasmtime::Result<()> {
-    // First, so that [`State::root`] knows it.
-    wasi.preopened_dir(empty.path(), "/", FsPerms::ReadOnly)?;
     for folder in &grants.folders {
         let perms = if folder.is_writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
         wasi.preopened_dir(&folder.host, &folder.guest, perms)?;
+    }
+    // Who was granted the root itself needs no other.
+    if !grants.folders.iter().any(|folder| matches!(&*folder.guest, "/" | ".")) {
+        wasi.preopened_dir(empty.path(), ROOT, FsPerms::ReadOnly)?;
     }
     Ok(())
 }
@@ -160,7 +165,7 @@ impl State {
         let folders = self.filesystem().get_directories().ok()?;
         let mut root = None;
         for (folder, name) in folders {
-            if name == "/" && root.is_none() {
+            if name == ROOT {
                 let again = Resource::new_borrow(folder.rep());
                 root = self.filesystem().metadata_hash(again).await.ok();
             }

@@ -22,6 +22,9 @@ const WASI_SERVED: &[&str] = &[
     "wasi:sockets/",
 ];
 
+/// Components within components; each level costs the compiler as much as all those around it.
+const DEPTH_MAX: usize = 64;
+
 /// The outside of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
@@ -49,7 +52,12 @@ impl Outline {
                 Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                     return Err(Broken::CoreModule);
                 }
-                Payload::Version { .. } => depth += 1,
+                Payload::Version { .. } => {
+                    depth += 1;
+                    if depth > DEPTH_MAX {
+                        return Err(Broken::TooDeep { max: DEPTH_MAX });
+                    }
+                }
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 1 => {
                     for import in section {

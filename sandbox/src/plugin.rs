@@ -88,7 +88,7 @@ impl Sandbox {
         )]
         // SAFETY: the file was written by `compile` in a folder nobody else can write to.
         let component = unsafe { Component::deserialize_file(self.engine(), native) };
-        let component = component.map_err(|error| Broken::Uncompilable(format!("{error:#}")))?;
+        let component = component.map_err(|error| Broken::Unloadable(format!("{error:#}")))?;
         let unlinked = |error: wasmtime::Error| Broken::DoesNotLink(format!("{error:#}"));
         let pre = self.linker().instantiate_pre(&component).map_err(unlinked)?;
         let (mut functions, mut refused) = (Vec::new(), Vec::new());

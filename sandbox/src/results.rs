@@ -25,7 +25,7 @@ pub(crate) fn definition(tool: &Tool) -> Result<String, String> {
         object.verbatim("annotations", &hints(annotations));
     }
     if let Some(meta) = &tool.meta {
-        object.raw("_meta", "meta", meta)?;
+        object.object("_meta", "meta", meta)?;
     }
     Ok(object.end())
 }
@@ -81,7 +81,7 @@ fn complete(result: &ToolResult, denials: &[Denial]) -> Result<String, String> {
         object.verbatim("isError", "true");
     }
     if let Some(meta) = &result.meta {
-        object.raw("_meta", "meta", meta)?;
+        object.object("_meta", "meta", meta)?;
     }
     Ok(object.end())
 }
@@ -89,7 +89,7 @@ fn complete(result: &ToolResult, denials: &[Denial]) -> Result<String, String> {
 fn input_required(questions: &InputRequired) -> Result<String, String> {
     let mut object = Object::new();
     object.text("resultType", "input_required");
-    object.raw("inputRequests", "input-requests", &questions.input_requests)?;
+    object.object("inputRequests", "input-requests", &questions.input_requests)?;
     object.maybe("requestState", questions.request_state.as_deref());
     Ok(object.end())
 }
@@ -98,7 +98,7 @@ fn block(content: &Content) -> Result<String, String> {
     let mut object = Object::new();
     match content {
         Content::Text(said) => return Ok(text(said)),
-        Content::Json(block) => return checked("json", block).map(str::to_owned),
+        Content::Json(block) => return checked_object("json", block).map(str::to_owned),
         Content::Image(blob) | Content::Audio(blob) => {
             let kind = if matches!(content, Content::Image(_)) { "image" } else { "audio" };
             object.text("type", kind);
@@ -145,6 +145,11 @@ fn checked<'a>(member: &str, json: &'a str) -> Result<&'a str, String> {
     }
 }
 
+fn checked_object<'a>(member: &str, json: &'a str) -> Result<&'a str, String> {
+    let json = checked(member, json)?;
+    if json.starts_with('{') { Ok(json) } else { Err(format!("`{member}` is no JSON object")) }
+}
+
 /// A JSON object that is written member by member, so that what is JSON already is passed on as it
 /// is.
 struct Object(String);
@@ -181,6 +186,13 @@ impl Object {
     /// A member whose value came as JSON text; `origin` is what the guest knows it as.
     fn raw(&mut self, name: &str, origin: &str, json: &str) -> Result<(), String> {
         let json = checked(origin, json)?;
+        self.verbatim(name, json);
+        Ok(())
+    }
+
+    /// The same, if it must be an object.
+    fn object(&mut self, name: &str, origin: &str, json: &str) -> Result<(), String> {
+        let json = checked_object(origin, json)?;
         self.verbatim(name, json);
         Ok(())
     }

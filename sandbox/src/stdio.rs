@@ -49,9 +49,8 @@ impl Output {
         let kept = self.0.lock();
         let text = String::from_utf8_lossy(&kept.text);
         let telling = |line: &&str| {
-            let line = line.trim();
-            // What Rust adds to every panic says nothing.
-            !line.is_empty() && !line.starts_with("note: ")
+            // A bracket that ends a message says nothing, nor does what Rust adds to every panic.
+            line.contains(char::is_alphanumeric) && !line.trim().starts_with("note: ")
         };
         let line = text.lines().rev().find(telling).unwrap_or_default().trim();
         line[..line.floor_char_boundary(LAST_WORDS_BYTES_MAX)].to_owned()
@@ -140,5 +139,8 @@ mod tests {
         let output = Output::default();
         output.take_in(b"one\nthread panicked: no such zone\nnote: run with RUST_BACKTRACE=1\n\n");
         assert_eq!(output.last_words(), "thread panicked: no such zone");
+        let output = Output::default();
+        output.take_in(b"Failed to call: Value(\nException { message: Some(\"x\") })\n)\n");
+        assert_eq!(output.last_words(), "Exception { message: Some(\"x\") })");
     }
 }

@@ -1,7 +1,7 @@
 //! The answer to a call: one JSON document, or an event stream if there is something to tell first.
 //! Which of the two is decided as late as can be.
 
-use std::{convert::Infallible, pin::Pin, time::Duration};
+use std::{convert::Infallible, future::ready, pin::Pin, time::Duration};
 
 use axum::{
     body::Body,
@@ -64,7 +64,13 @@ impl Reply {
         let first = tokio::select! {
             biased;
             Some(notice) = next(&mut notices) => self.notice_event(&notice),
-            outcome = &mut outcome => return self.conclude(outcome),
+            ended = &mut outcome => match said(&mut notices) {
+                None => return self.conclude(ended),
+                Some(notice) => {
+                    outcome = Box::pin(ready(ended));
+                    self.notice_event(&notice)
+                }
+            },
             () = sleep(KEEP_ALIVE) => Some(KEEP_ALIVE_COMMENT),
         };
         let events = Events { reply: self, outcome: Some(outcome), notices, first };
@@ -163,17 +169,21 @@ impl Events {
             let outcome = self.outcome.as_mut()?;
             let event = tokio::select! {
                 biased;
-                Some(notice) = next(&mut self.notices) => match self.reply.notice_event(&notice) {
-                    Some(event) => event,
-                    None => continue,
+                Some(notice) = next(&mut self.notices) => self.reply.notice_event(&notice),
+                ended = outcome => match said(&mut self.notices) {
+                    None => {
+                        self.outcome = None;
+                        let payload = self.reply.payload(ended?);
+                        Some(payload.unwrap_or_else(|refusal| refusal.payload()).into_event())
+                    }
+                    Some(notice) => {
+                        self.outcome = Some(Box::pin(ready(ended)));
+                        self.reply.notice_event(&notice)
+                    }
                 },
-                outcome = outcome => {
-                    self.outcome = None;
-                    let payload = self.reply.payload(outcome?);
-                    payload.unwrap_or_else(|refusal| refusal.payload()).into_event()
-                }
-                () = sleep(KEEP_ALIVE) => KEEP_ALIVE_COMMENT,
+                () = sleep(KEEP_ALIVE) => Some(KEEP_ALIVE_COMMENT),
             };
+            let Some(event) = event else { continue };
             return Some((Ok(event), self));
         }
     }
@@ -189,6 +199,12 @@ async fn next(notices: &mut Option<Notices>) -> Option<Notice> {
         *notices = None;
     }
     notice
+}
+
+/// What was said before the call ended, perhaps in the same moment: a plugin that never waits says
+/// everything and answers in one go.
+fn said(notices: &mut Option<Notices>) -> Option<Notice> {
+    notices.as_mut()?.said()
 }
 
 /// A response of server-sent events (WHATWG HTML §9.2).

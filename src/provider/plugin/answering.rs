@@ -81,9 +81,9 @@ fn explained(failure: &Failure) -> AttemptError {
     let answered = |code| {
         AttemptError::Answered(RpcError { code, message: message.clone().into(), data: None })
     };
-    match failure.cause {
+    match &failure.cause {
         Cause::Busy { .. } => AttemptError::NotHandedOver(NotHandedOver::NoInstance),
-        Cause::Faulty(_) => AttemptError::Faulty(message),
+        Cause::Faulty(why) => AttemptError::Faulty(why.clone()),
         Cause::Said(CallError::InvalidArguments(_)) => answered(RpcError::INVALID_PARAMS),
         Cause::Said(CallError::UnknownTool(_) | CallError::Failed(_) | CallError::Cancelled) => {
             answered(RpcError::INTERNAL)

@@ -23,7 +23,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::model::id::UserId;
 
-const USERS: &str = "users";
+/// Where the folders of single users are.
+pub(super) const USERS: &str = "users";
 /// The longest NAME, in bytes: it is a provider's name too.
 const NAME_BYTES_MAX: usize = 64;
 /// Files beyond this number are not looked at.

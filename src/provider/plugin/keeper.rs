@@ -216,7 +216,7 @@ impl Keeper {
                     user = user(&place),
                     tools = serving.tools.len(),
                     digest = &*serving.digest,
-                    compile_ms = serving.compile.map(|time| time.as_millis()),
+                    compile_ms = serving.compile.map(milliseconds),
                     "a plugin serves"
                 );
                 for warning in &serving.warnings {
@@ -261,6 +261,10 @@ fn serving(loaded: Loaded) -> Serving {
         warnings: loaded.warnings,
         compile: loaded.compiled_in,
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn user(place: &Place) -> Option<&str> {

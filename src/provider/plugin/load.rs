@@ -18,7 +18,7 @@ use super::{
     answering::PluginProvider,
     folder::{self, Unread},
     manifest::{self, Manifest},
-    native::{Native, Natives, NoCache, Uncompiled, hexadecimal},
+    native::{Natives, NoCache, Uncompiled, hexadecimal},
     options::Options,
 };
 use crate::{
@@ -168,14 +168,15 @@ impl Loader {
         let settings = Settings {
             name: wasm.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             bounds: permissions.bounds(&self.options).map_err(fault)?,
-            grants: permissions.grants(here, &*self.environment).map_err(fault)?,
+            grants: permissions
+                .grants(here, &self.options.folder, &*self.environment)
+                .map_err(fault)?,
         };
         let sandbox = self.sandbox().await?.clone();
         drop(turn);
-        let Native { path, compiled_in } = self.natives.of(&bytes, &digest, &sandbox).await?;
+        let (plugin, compiled_in) =
+            self.plugin(&sandbox, &bytes, &digest, &outline, settings).await?;
         let _turn = self.turns.acquire().await.expect("never closed");
-        let (size, of) = (bytes.len(), outline.clone());
-        let plugin = blocking(move || sandbox.load(&path, &bytes, &of, settings)).await??;
         let listed = plugin.list().await?;
         let mut warnings = listed.refused;
         let tools = self.tools(&listed.definitions)?;
@@ -187,11 +188,34 @@ impl Loader {
             tools,
             outline,
             digest,
-            bytes: size,
+            bytes: bytes.len(),
             permissions,
             warnings,
             compiled_in,
         })
+    }
+
+    /// The plugin in `bytes`, and how long compiling it took if it was.
+    async fn plugin(
+        &self,
+        sandbox: &Sandbox,
+        bytes: &Bytes,
+        digest: &str,
+        outline: &Outline,
+        settings: Settings,
+    ) -> Result<(Plugin, Option<Duration>), Fault> {
+        loop {
+            let native = self.natives.of(bytes, digest, sandbox).await?;
+            let (path, sandbox, bytes) = (native.path.clone(), sandbox.clone(), bytes.clone());
+            let (outline, settings) = (outline.clone(), settings.clone());
+            let load = move || sandbox.load(&path, &bytes, &outline, settings);
+            match blocking(load).await? {
+                Err(Broken::Unloadable(_)) if native.compiled_in.is_none() => {
+                    Natives::forget(&native);
+                }
+                loaded => return Ok((loaded?, native.compiled_in)),
+            }
+        }
     }
 
     async fn read(&self, wasm: &Path) -> Result<(Bytes, String, Outline), Fault> {

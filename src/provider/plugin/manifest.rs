@@ -17,7 +17,7 @@ use mcp_hub_sandbox::{
 };
 use serde::{Deserialize, Deserializer};
 
-use super::options::Options;
+use super::{folder::USERS, options::Options};
 use crate::model::{limits::bytes, units};
 
 /// The largest NAME.toml that is read, in bytes.
@@ -99,6 +99,11 @@ pub(super) enum Fault {
         "[permissions] {key}: {} leads upwards; write it as an absolute path", folder.display()
     )]
     Upwards { key: &'static str, folder: PathBuf },
+    #[error(
+        "[permissions] write: {} is or holds a folder of plugins; who may write there could grant \
+         itself everything", .0.display()
+    )]
+    OwnFolder(PathBuf),
     #[error("[limits] {key}: {wanted} is above {max}, the operator's plugins.{key}_max")]
     AboveCeiling { key: &'static str, wanted: String, max: String },
     #[error("[limits] {key} must not be zero")]
@@ -128,10 +133,12 @@ impl Manifest {
         Ok(Bounds { memory, time, output })
     }
 
-    /// What is granted; relative folders are meant from `here`. `environment` is the hub's own.
+    /// What is granted; relative folders are meant from `here`. No folder that is writable may lead
+    /// to `plugins`, the folder of all of them. `environment` is the hub's own.
     pub(super) fn grants(
         &self,
         here: &Path,
+        plugins: &Path,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Grants, Fault> {
         let Permissions { network, addresses, env, read, write } = &self.permissions;
@@ -144,7 +151,11 @@ impl Manifest {
         let mut folders = Vec::new();
         for (key, paths, is_writable) in [("read", read, false), ("write", write, true)] {
             for path in paths {
-                folders.push(folder(key, path, here, is_writable)?);
+                let folder = folder(key, path, here, is_writable)?;
+                if is_writable && leads_to_plugins(&folder.host, here, plugins) {
+                    return Err(Fault::OwnFolder(folder.host));
+                }
+                folders.push(folder);
             }
         }
         let config = self.config.iter().map(config_value).collect::<Result<_, _>>()?;
@@ -221,6 +232,18 @@ fn folder(key: &'static str, path: &Path, here: &Path, is_writable: bool) -> Res
     Ok(Folder { host, guest, is_writable })
 }
 
+/// Whether plugins and their permissions can be written from `folder`: those for everybody, or those
+/// of some user, `users/SUB` below.
+fn leads_to_plugins(folder: &Path, here: &Path, plugins: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_gone| path.to_owned());
+    let (folder, here, plugins) = (real(folder), real(here), real(plugins));
+    let users = plugins.join(USERS);
+    here.starts_with(&folder)
+        || plugins.starts_with(&folder)
+        || folder == users
+        || folder.parent() == Some(&*users)
+}
+
 fn config_value((key, value): (&String, &toml::Value)) -> Result<(String, String), Fault> {
     let plain = |value: &dyn Display| Ok((key.clone(), value.to_string()));
     match value {
@@ -246,7 +269,7 @@ mod tests {
     fn refused(text: &str, why: &str) {
         let fault = Manifest::parse(text).and_then(|manifest| {
             manifest.bounds(&Options::default())?;
-            manifest.grants(Path::new("/tmp"), environment)
+            manifest.grants(Path::new("/tmp"), Path::new("/tmp/plugins"), environment)
         });
         let fault = fault.expect_err(text).to_string();
         assert!(fault.contains(why), "{text}: {fault}");
@@ -255,7 +278,10 @@ mod tests {
     #[test]
     fn without_a_file_nothing_is_granted() {
         let manifest = Manifest::default();
-        assert_eq!(manifest.grants(Path::new("/"), environment).unwrap(), Grants::default());
+        assert_eq!(
+            manifest.grants(Path::new("/"), Path::new("/"), environment).unwrap(),
+            Grants::default()
+        );
         let bounds = manifest.bounds(&Options::default()).unwrap();
         assert_eq!(bounds.memory, 64 << 20);
         assert_eq!(bounds.time, Duration::from_secs(30));
@@ -279,7 +305,8 @@ mod tests {
             loud = true
         "#;
         let manifest = Manifest::parse(text).unwrap();
-        let grants = manifest.grants(Path::new("/tmp"), environment).unwrap();
+        let grants =
+            manifest.grants(Path::new("/tmp"), Path::new("/tmp/plugins"), environment).unwrap();
         assert_eq!(grants.network, [Rule::parse("https://api.example.com:443").unwrap()]);
         assert_eq!(grants.addresses.len(), 2);
         assert_eq!(grants.env["KEY"], "a value");
@@ -303,6 +330,8 @@ mod tests {
         refused("[permissions]\nenv = { A = { frm = 'X' } }", "expected a text, or { from");
         refused("[permissions]\nread = ['nowhere/at/all']", "is no folder");
         refused("[permissions]\nwrite = ['../x']", "leads upwards");
+        refused("[permissions]\nwrite = ['.']", "could grant itself everything");
+        refused("[permissions]\nwrite = ['/']", "could grant itself everything");
         refused("[limits]\nmemory = '1 GiB'", "above 256.0 MiB, the operator's plugins.memory_max");
         refused("[limits]\ntime = '1h'", "the operator's plugins.time_max");
         refused("[limits]\ntime = '0s'", "time must not be zero");

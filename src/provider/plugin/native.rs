@@ -10,7 +10,6 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -31,8 +30,8 @@ use super::options::Options;
 const COMPLAINT_BYTES_MAX: u64 = 4 * 1024;
 /// Half-written files older than this were left by a hub that was killed.
 const STALE: Duration = Duration::from_secs(3600);
-const EXTENSION: &str = "cwasm";
-const UNFINISHED: &str = "part";
+const EXTENSION: &str = ".cwasm";
+const UNFINISHED: &str = ".part";
 
 /// Why there is no native code of a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +77,6 @@ pub(super) struct Natives {
     compiles: Semaphore,
     time: Duration,
     memory: ByteSize,
-    unfinished: AtomicU64,
 }
 
 /// Where the native code is, and what it cost.
@@ -105,7 +103,6 @@ impl Natives {
             compiles: Semaphore::new(options.compiles.get()),
             time: options.compile_time,
             memory: options.compile_memory,
-            unfinished: AtomicU64::new(0),
         })
     }
 
@@ -116,7 +113,7 @@ impl Natives {
         digest: &str,
         sandbox: &Sandbox,
     ) -> Result<Native, Uncompiled> {
-        let name = format!("{digest}-{:016x}.{EXTENSION}", sandbox.fingerprint());
+        let name = format!("{digest}-{:016x}{EXTENSION}", sandbox.fingerprint());
         let path = self.folder.join(name);
         if Self::is_there(&path) {
             return Ok(Native { path, compiled_in: None });
@@ -132,6 +129,13 @@ impl Natives {
         Ok(Native { path, compiled_in: Some(started.elapsed()) })
     }
 
+    /// Native code that cannot be loaded after all, as after a crash of the machine, is thrown away.
+    pub(super) fn forget(native: &Native) {
+        if let Err(error) = fs::remove_file(&native.path) {
+            tracing::debug!(%error, "native code that cannot be loaded stays in the cache");
+        }
+    }
+
     /// Whether there is native code at `path`; asked for, it counts as used.
     fn is_there(path: &Path) -> bool {
         let Ok(file) = File::open(path) else { return false };
@@ -145,11 +149,8 @@ impl Natives {
     }
 
     async fn compile(&self, wasm: &Bytes, path: &Path, layout: Layout) -> Result<(), Uncompiled> {
-        let number = self.unfinished.fetch_add(1, Ordering::Relaxed);
-        let unfinished = Unfinished(
-            path.with_extension(format!("{}-{number}.{UNFINISHED}", std::process::id())),
-        );
-        let output = File::create_new(&unfinished.0)?;
+        let unfinished = tempfile::Builder::new().suffix(UNFINISHED).tempfile_in(&self.folder)?;
+        let output = unfinished.reopen()?;
         let mut child = Command::new(&self.program)
             .args(["plugin", "compile"])
             .args(["--layout", layout.as_str()])
@@ -186,7 +187,7 @@ impl Natives {
         let status = status?;
         match status.code() {
             Some(0) => {
-                fs::rename(&unfinished.0, path)?;
+                unfinished.persist(path).map_err(|unkept| unkept.error)?;
                 Ok(())
             }
             Some(1) => {
@@ -211,25 +212,15 @@ impl Natives {
         files.sort();
         let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
         for (modified, size, path) in files {
-            let extension = path.extension().and_then(|extension| extension.to_str());
-            let is_old = modified.elapsed().is_ok_and(|age| age > STALE);
-            let goes = match extension {
-                Some(UNFINISHED) => is_old,
-                Some(EXTENSION) => total > self.size_max.as_u64() && path != kept,
-                _ => false,
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let goes = if name.ends_with(UNFINISHED) {
+                modified.elapsed().is_ok_and(|age| age > STALE)
+            } else {
+                name.ends_with(EXTENSION) && total > self.size_max.as_u64() && path != kept
             };
             if goes && fs::remove_file(&path).is_ok() {
                 total -= size;
             }
         }
-    }
-}
-
-/// A file that is removed unless it was renamed.
-struct Unfinished(PathBuf);
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        drop(fs::remove_file(&self.0));
     }
 }
