@@ -1,25 +1,59 @@
-//! The conformance suite of the protocol's makers, run whole against the hub, once per era.
+//! The conformance suite of the protocol's makers, run whole against the hub: once per era, with the
+//! suite's tools at a WebSocket provider and in a plugin.
 
 use tempfile::tempdir;
+use tokio::task::JoinSet;
 
-use crate::support::{TestHub, fixtures, witness::Witness};
+use crate::support::{TestHub, fixture_plugin, fixtures, witness::Witness};
+
+/// What of the suite is run for one revision of the protocol.
+struct Requirements {
+    revision: &'static str,
+    /// Scenarios that the suite holds back as pending.
+    pending: &'static [&'static str],
+}
+
+const LEGACY: Requirements =
+    Requirements { revision: "2025-11-25", pending: &["json-schema-2020-12"] };
+
+const MODERN: Requirements = Requirements {
+    revision: "2026-07-28",
+    pending: &[
+        "json-schema-2020-12",
+        "http-header-validation",
+        "http-custom-header-server-validation",
+    ],
+};
 
 #[tokio::test]
 async fn legacy_clients_find_what_2025_11_25_requires() {
-    check("2025-11-25", &["json-schema-2020-12"]).await;
+    check(&LEGACY, over_web_socket().await).await;
 }
 
 #[tokio::test]
 async fn modern_clients_find_what_2026_07_28_requires() {
-    let more =
-        ["json-schema-2020-12", "http-header-validation", "http-custom-header-server-validation"];
-    check("2026-07-28", &more).await;
+    check(&MODERN, over_web_socket().await).await;
 }
 
-/// Runs what the revision requires, then scenarios that the suite holds back as pending.
-async fn check(revision: &str, pending: &[&str]) {
+#[tokio::test]
+async fn legacy_clients_find_what_2025_11_25_requires_in_a_plugin() {
+    check(&LEGACY, fixture_plugin::serve().await).await;
+}
+
+#[tokio::test]
+async fn modern_clients_find_what_2026_07_28_requires_in_a_plugin() {
+    check(&MODERN, fixture_plugin::serve().await).await;
+}
+
+async fn over_web_socket() -> (TestHub, JoinSet<()>) {
     let hub = TestHub::start().await;
-    let _provider = fixtures::serve(hub.url(), None).await;
+    let provider = fixtures::serve(hub.url(), None).await;
+    (hub, provider)
+}
+
+/// Runs what the revision requires, then the scenarios beyond that.
+async fn check(requirements: &Requirements, (hub, _tools): (TestHub, JoinSet<()>)) {
+    let Requirements { revision, pending } = *requirements;
     let endpoint = format!("{}/mcp", hub.url());
     let results = tempdir().expect("a folder for the results");
     let suite = || {

@@ -46,6 +46,10 @@ impl TestHub {
         &self.app.hub
     }
 
+    pub(crate) fn plugins(&self) -> &plugin::Plugins {
+        &self.app.plugins
+    }
+
     pub(crate) async fn stop(self) {
         self.app.stop().await;
     }

@@ -3,8 +3,11 @@
 pub(crate) mod binary;
 pub(crate) mod client;
 pub(crate) mod fake;
+pub(crate) mod fixture_plugin;
 pub(crate) mod fixtures;
+pub(crate) mod guest;
 pub(crate) mod hub;
+pub(crate) mod plugins;
 pub(crate) mod provider;
 pub(crate) mod witness;
 
