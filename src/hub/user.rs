@@ -1,7 +1,7 @@
 //! One user's part of the hub: their providers, their view, their calls, those who listen.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
+    health::Health,
     registry::{OfferRefused, Position},
     view::{Offering, View},
 };
@@ -35,6 +36,9 @@ pub struct UserTools {
     pub id: UserId,
     /// This user's own providers, newest first. The lock also orders the making of views.
     own: Mutex<Vec<Offering>>,
+    /// How what everybody is offered fares with this user. One user's calls must not shut a
+    /// provider to another: what breaks a plugin down may be in the arguments.
+    shared_health: Mutex<HashMap<ProviderId, Arc<Health>>>,
     view: ArcSwap<View>,
     gone: Mutex<VecDeque<(ToolName, Instant)>>,
     /// Counts the changes of the list that listeners were told of.
@@ -63,6 +67,7 @@ impl UserTools {
         Self {
             id,
             own: Mutex::default(),
+            shared_health: Mutex::default(),
             view: ArcSwap::default(),
             gone: Mutex::default(),
             changes: watch::Sender::new(0),
@@ -173,7 +178,8 @@ impl UserTools {
 
     fn rebuild(&self, own: &[Offering], common: &[Offering]) {
         let now = Instant::now();
-        let view = View::of(own.iter().chain(common), now);
+        let common = self.with_own_health(common);
+        let view = View::of(own.iter().chain(&common), now);
         let before = self.view();
         let mut gone = self.gone.lock();
         gone.retain(|(name, _)| view.stack(name.as_str()).is_none());
@@ -183,6 +189,22 @@ impl UserTools {
         gone.drain(..excess);
         drop(gone);
         self.view.store(Arc::new(view));
+    }
+
+    /// What everybody is offered, each with this user's experience of it.
+    fn with_own_health(&self, common: &[Offering]) -> Vec<Offering> {
+        let mut known = self.shared_health.lock();
+        let common: Vec<_> = common
+            .iter()
+            .map(|offering| {
+                let id = &offering.identity.id;
+                let health = known.remove(id).unwrap_or_else(|| Arc::new(offering.health.untried()));
+                Offering { health, ..offering.clone() }
+            })
+            .collect();
+        let of = |offering: &Offering| (offering.identity.id.clone(), Arc::clone(&offering.health));
+        *known = common.iter().map(of).collect();
+        common
     }
 
     pub(super) fn positions(&self, provider: &ProviderId) -> Vec<Position> {

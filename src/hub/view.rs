@@ -23,8 +23,6 @@ pub struct Offering {
     pub health: Arc<Health>,
     /// Grows with every registration of a new connection: newer goes first.
     pub sequence: u64,
-    /// Whether everyone is offered this.
-    pub is_common: bool,
     pub tools: Arc<[Arc<Tool>]>,
 }
 
@@ -34,7 +32,6 @@ pub struct Offer {
     pub identity: Arc<Identity>,
     pub provider: Arc<dyn Provider>,
     pub health: Arc<Health>,
-    pub is_common: bool,
     pub tool: Arc<Tool>,
 }
 
@@ -71,7 +68,6 @@ impl View {
                     identity: Arc::clone(&offering.identity),
                     provider: Arc::clone(&offering.provider),
                     health: Arc::clone(&offering.health),
-                    is_common: offering.is_common,
                     tool: Arc::clone(tool),
                 });
             }
