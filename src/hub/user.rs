@@ -198,7 +198,8 @@ impl UserTools {
             .iter()
             .map(|offering| {
                 let id = &offering.identity.id;
-                let health = known.remove(id).unwrap_or_else(|| Arc::new(offering.health.untried()));
+                let health =
+                    known.remove(id).unwrap_or_else(|| Arc::new(offering.health.untried()));
                 Offering { health, ..offering.clone() }
             })
             .collect();

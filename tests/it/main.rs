@@ -11,6 +11,7 @@ mod hostile;
 mod input_required;
 mod limits;
 mod permissions;
+mod plugin_cli;
 mod plugins;
 mod protocol;
 mod provider;

@@ -1,6 +1,6 @@
 //! Plugins in a folder: they come, change, break and go while a hub and its clients look on.
 
-use std::{fs, io::Write, os::unix::fs::symlink, time::Duration};
+use std::{fs, io::Write, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use mcp_hub::{auth::Scope, model::id::UserId};
@@ -378,6 +378,29 @@ async fn a_clone_of_the_repository_starts_with_tools() {
     });
     let converted = client.call("convert_time", time).await;
     assert!(converted.said().contains("06:00"), "{}", converted.said());
+}
+
+/// What `./test` builds of the sources lists the same tools as what is committed beside them.
+#[tokio::test]
+async fn the_committed_plugins_are_those_of_their_sources() {
+    let tools = async |path: PathBuf| {
+        let built = "plugins/build --into target/plugins time web-page query";
+        assert!(path.is_file(), "{} is not there: run ./test, or {built}", path.display());
+        let folder = Folder::new();
+        folder.put("it.wasm", fs::read(path).expect("readable"));
+        let hub = folder.hub().await;
+        assert_eq!(hub.plugins().statuses(None)[0].fault, None);
+        let list = McpClient::new(&hub).modern("tools/list", json!({})).await;
+        list.result()["tools"].clone()
+    };
+    for name in ["time", "web-page"] {
+        let committed = tools(repository(&format!("plugins/{name}.wasm"))).await;
+        let rebuilt = tools(repository(&format!("target/plugins/{name}.wasm"))).await;
+        assert_eq!(committed, rebuilt, "{name}");
+    }
+    let query = tools(repository("target/plugins/query.wasm")).await;
+    let names: Vec<_> = query.as_array().expect("tools").iter().map(|it| &it["name"]).collect();
+    assert_eq!(names, ["query_csv", "query_json"]);
 }
 
 #[tokio::test]
