@@ -6,7 +6,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,6 +21,24 @@ use super::state::Watch;
 /// How long a guest that looks out for cancellation may take over its farewell.
 const FAREWELL: Duration = Duration::from_millis(200);
 
+/// How the guests of one plugin are run.
+#[derive(Debug)]
+pub(crate) struct Manner {
+    /// The threads that only guests use.
+    pub guests: Handle,
+    /// Whether they look out for cancellation.
+    pub asks: bool,
+    /// Whether the last one took longer than a moment. Then the next begins where slow guests are:
+    /// else a flood of them would hold up everybody for a moment each.
+    is_slow: AtomicBool,
+}
+
+impl Manner {
+    pub(crate) fn new(guests: Handle, asks: bool) -> Self {
+        Self { guests, asks, is_slow: AtomicBool::new(false) }
+    }
+}
+
 /// A guest's work, wherever it runs. Dropped, the guest is stopped.
 pub(crate) struct Endure<F>
 where
@@ -26,9 +47,7 @@ where
 {
     place: Place<F>,
     watch: Arc<Watch>,
-    guests: Handle,
-    /// Whether the guest looks out for cancellation.
-    asks: bool,
+    manner: Arc<Manner>,
 }
 
 enum Place<F: Future> {
@@ -42,9 +61,20 @@ where
     F: Future + Send + 'static,
     F::Output: Send,
 {
-    /// `watch` is that of the guest in `work`; `guests` is where it goes if it is slow.
-    pub(crate) fn new(work: F, watch: Arc<Watch>, guests: Handle, asks: bool) -> Self {
-        Self { place: Place::Here(Box::pin(work)), watch, guests, asks }
+    /// `watch` is that of the guest in `work`.
+    pub(crate) fn new(work: F, watch: Arc<Watch>, manner: Arc<Manner>) -> Self {
+        let work = Box::pin(work);
+        let place = match manner.is_slow.load(Ordering::Relaxed) {
+            true => Place::Away(manner.guests.spawn(work)),
+            false => Place::Here(work),
+        };
+        Self { place, watch, manner }
+    }
+
+    fn done(&mut self) {
+        let is_slow = self.watch.is_slow.load(Ordering::Relaxed);
+        self.manner.is_slow.store(is_slow, Ordering::Relaxed);
+        self.place = Place::Done;
     }
 }
 
@@ -60,19 +90,19 @@ where
             match &mut self.place {
                 Place::Here(work) => {
                     if let Poll::Ready(output) = work.as_mut().poll(cx) {
-                        self.place = Place::Done;
+                        self.done();
                         return Poll::Ready(output);
                     }
                     if !self.watch.is_slow.load(Ordering::Relaxed) {
                         return Poll::Pending;
                     }
                     if let Place::Here(work) = std::mem::replace(&mut self.place, Place::Done) {
-                        self.place = Place::Away(self.guests.spawn(work));
+                        self.place = Place::Away(self.manner.guests.spawn(work));
                     }
                 }
                 Place::Away(work) => {
                     let Poll::Ready(ended) = Pin::new(work).poll(cx) else { return Poll::Pending };
-                    self.place = Place::Done;
+                    self.done();
                     match ended {
                         Ok(output) => return Poll::Ready(output),
                         Err(error) if error.is_panic() => {
@@ -103,12 +133,13 @@ where
 {
     fn drop(&mut self) {
         self.watch.is_cancelled.store(true, Ordering::Relaxed);
-        match (std::mem::replace(&mut self.place, Place::Done), self.asks) {
+        let Manner { guests, asks, .. } = &*self.manner;
+        match (std::mem::replace(&mut self.place, Place::Done), asks) {
             (Place::Here(work), true) => {
-                self.guests.spawn(tokio::time::timeout(FAREWELL, work));
+                guests.spawn(tokio::time::timeout(FAREWELL, work));
             }
             (Place::Away(work), true) => {
-                self.guests.spawn(async move {
+                guests.spawn(async move {
                     tokio::time::sleep(FAREWELL).await;
                     work.abort();
                 });

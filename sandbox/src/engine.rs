@@ -15,7 +15,7 @@ use wasmtime::{
 };
 
 use super::{
-    bounds::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX},
+    bounds::{Budget, CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX},
     clock::{Clock, Ticking},
     files::{self, EmptyFolder},
     host::mcp_hub::plugin::host,
@@ -41,6 +41,8 @@ const GUEST_NICENESS: i32 = 10;
 pub struct Options {
     /// The most linear memory any plugin may have, in bytes.
     pub memory_max: usize,
+    /// The linear memory all instances may have together, in bytes.
+    pub memory_total: usize,
     /// Instances of all plugins that may live at once.
     pub instances_max: u32,
     /// A folder of the sandbox's own, made if need be, and kept empty.
@@ -60,6 +62,7 @@ struct Shared {
     clock: Clock,
     instances: Arc<Semaphore>,
     instances_max: usize,
+    budget: Budget,
     empty_folder: EmptyFolder,
     guests: Option<Runtime>,
 }
@@ -143,6 +146,7 @@ impl Sandbox {
             clock,
             instances: Arc::new(Semaphore::new(instances_max)),
             instances_max,
+            budget: Budget::new(options.memory_total),
             empty_folder,
             guests: Some(guests),
         };
@@ -181,6 +185,10 @@ impl Sandbox {
 
     pub(crate) fn instances_max(&self) -> usize {
         self.shared.instances_max
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.shared.budget
     }
 
     /// The threads that only guests use.

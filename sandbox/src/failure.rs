@@ -63,6 +63,8 @@ pub enum Cause {
     OutOfTime(Duration),
     #[error("it ran out of memory: {0} bytes (memory in [limits])")]
     OutOfMemory(usize),
+    #[error("all plugins together have as much memory as they may (plugins.memory_total)")]
+    OutOfBudget,
     #[error("it ran out of table elements")]
     OutOfTable,
     #[error("it handed over more than {0} bytes at once (output in [limits])")]
@@ -128,6 +130,7 @@ impl Cause {
         }
         match met.refused {
             Some(Refused::Memory) => return Self::OutOfMemory(met.bounds.memory),
+            Some(Refused::Budget) => return Self::OutOfBudget,
             Some(Refused::Table) => return Self::OutOfTable,
             None => {}
         }

@@ -20,9 +20,11 @@ use reqwest::{
     Client, Url,
     dns::{Addrs, Name, Resolve, Resolving},
 };
+use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::{
+    bounds::REQUESTS_MAX,
     denials::Denials,
     grants::Grants,
     network::{address, is_public, plain},
@@ -95,8 +97,15 @@ impl Resolve for Resolver {
 
 /// The door through which one call's requests go.
 pub(crate) struct Http {
-    pub network: Arc<Network>,
-    pub denials: Denials,
+    network: Arc<Network>,
+    denials: Denials,
+    requests: Arc<Semaphore>,
+}
+
+impl Http {
+    pub(crate) fn new(network: Arc<Network>, denials: Denials) -> Self {
+        Self { network, denials, requests: Arc::new(Semaphore::new(REQUESTS_MAX)) }
+    }
 }
 
 type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -110,11 +119,16 @@ impl WasiHttpHooks for Http {
         _response: Transmission,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let (network, denials) = (Arc::clone(&self.network), self.denials.clone());
+        let place = Arc::clone(&self.requests).try_acquire_owned();
         Box::new(async move {
+            let place = place.map_err(|_full| Error::ConnectionLimitReached)?;
             let (client, url) = admitted(&network, &request, &denials)?;
             let response = sent(client, url.clone(), request, options.unwrap_or_default())
                 .map_err(|error| told(error, &url, &denials))
                 .await?;
+            // The place is taken until the answer has been read or thrown away.
+            let response = response.map(|body| body.map_frame(move |frame| (frame, &place).0));
+            let response = response.map(BodyExt::boxed_unsync);
             Ok((response, Box::new(async { Ok(()) }) as Transmission))
         })
     }

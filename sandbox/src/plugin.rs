@@ -8,7 +8,7 @@ use wasmtime::component::{Component, types::ComponentItem};
 use super::{
     bounds::Bounds,
     denials::{Denial, Denials},
-    endure::Endure,
+    endure::{Endure, Manner},
     engine::Sandbox,
     failure::{Broken, CallError, Cause, Failure},
     grants::Grants,
@@ -39,8 +39,7 @@ struct Shared {
     /// The tools of a component that does not know the hub's world.
     functions: Vec<Function>,
     refused: Vec<String>,
-    /// Whether it looks out for cancellation.
-    asks: bool,
+    manner: Arc<Manner>,
 }
 
 /// What a plugin is run with.
@@ -116,7 +115,8 @@ impl Sandbox {
             denied: Denials::default(),
         };
         let asks = asks_whether_cancelled(self, &component);
-        Ok(Plugin { shared: Arc::new(Shared { make, mould, functions, refused, asks }) })
+        let manner = Arc::new(Manner::new(self.guests().clone(), asks));
+        Ok(Plugin { shared: Arc::new(Shared { make, mould, functions, refused, manner }) })
     }
 }
 
@@ -196,7 +196,7 @@ impl Plugin {
             let prepared = shared.make.instance(&shared.mould, store, place).await?;
             work(shared, prepared).await
         };
-        Endure::new(all, watch, make.sandbox.guests().clone(), self.shared.asks).await
+        Endure::new(all, watch, Arc::clone(&self.shared.manner)).await
     }
 }
 

@@ -82,13 +82,13 @@ impl Make {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(HEADER_BYTES_MAX);
         let denials = Denials::default();
-        let door = Http { network: Arc::clone(&self.network), denials: denials.clone() };
+        let door = Http::new(Arc::clone(&self.network), denials.clone());
         let state = State {
             wasi: wasi.build(),
             table,
             http,
             door,
-            meter: Meter::new(&self.bounds),
+            meter: Meter::new(&self.bounds, self.sandbox.budget().clone()),
             grants: Arc::clone(&self.grants),
             listener,
             denials,

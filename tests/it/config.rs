@@ -93,6 +93,7 @@ const KEYS: &[(&str, &str, Shows)] = &[
     ("plugins.file", "'7 MiB'", |c| c.plugins.file == ByteSize::mib(7)),
     ("plugins.memory", "'7 MiB'", |c| c.plugins.memory == ByteSize::mib(7)),
     ("plugins.memory_max", "'512 MiB'", |c| c.plugins.memory_max == ByteSize::mib(512)),
+    ("plugins.memory_total", "'7 GiB'", |c| c.plugins.memory_total == ByteSize::gib(7)),
     ("plugins.time", "'7s'", |c| c.plugins.time == Duration::from_secs(7)),
     ("plugins.time_max", "'7m'", |c| c.plugins.time_max == Duration::from_mins(7)),
     ("plugins.output", "'7 MiB'", |c| c.plugins.output == ByteSize::mib(7)),

@@ -90,6 +90,7 @@ fn explained(failure: &Failure) -> AttemptError {
         }
         Cause::OutOfTime(_)
         | Cause::OutOfMemory(_)
+        | Cause::OutOfBudget
         | Cause::OutOfTable
         | Cause::TooMuchOutput(_)
         | Cause::Exited(_)

@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::model::id::UserId;
 
@@ -93,30 +93,30 @@ pub(super) fn scan(root: &Path) -> Scan {
         scan.folders.push(users);
         for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
             match user_of(&entry.file_name()) {
-                Some(user) => scan.folder(&entry.path(), Some(&user)),
-                None => scan.oddities.push(format!(
-                    "{}: the folder's name is no percent-encoded user",
-                    entry.path().display()
-                )),
+                Ok(user) => scan.folder(&entry.path(), Some(&user)),
+                Err(why) => scan.oddities.push(format!("{}: {why}", entry.path().display())),
             }
         }
     }
     scan
 }
 
-/// Whose folder it is. The one spelling that encoding would give is taken, so that no user has two.
-fn user_of(name: &OsStr) -> Option<UserId> {
-    let name = name.to_str()?;
-    let user = UserId::parse(&percent_decode_str(name).decode_utf8().ok()?)?;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@+".contains(&byte);
-    let is_canonical = name.bytes().enumerate().all(|(at, byte)| match byte {
-        b'%' => {
-            let code = name.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-            code.is_some_and(|code| !is_plain(code))
-        }
-        byte => is_plain(byte) || !byte.is_ascii(),
-    });
-    is_canonical.then_some(user)
+/// What is not written as it is in a folder's name: all but what RFC 3986 leaves unreserved, and `@`.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+
+/// Whose folder it is, or a sentence. Of several spellings one is taken, so that no user has two.
+fn user_of(name: &OsStr) -> Result<UserId, String> {
+    let text = name.to_string_lossy();
+    let user = percent_decode_str(&text).decode_utf8().ok();
+    let user = user.as_deref().and_then(UserId::parse);
+    let user = user.ok_or("the folder's name is no percent-encoded user")?;
+    let spelling = utf8_percent_encode(user.as_str(), ENCODED).to_string();
+    if spelling == text && !spelling.starts_with('.') {
+        Ok(user)
+    } else {
+        Err(format!("the folder of the user {user} would be called {spelling}"))
+    }
 }
 
 impl Scan {
@@ -252,6 +252,9 @@ mod tests {
             "source/target/x.wasm",
             "users/alice/own.wasm",
             "users/b%40c/own.wasm",
+            "users/d%2fe/own.wasm",
+            "users/josé/own.wasm",
+            "users/b@c/own.wasm",
             "users/d%2Fe/own.wasm",
             "users/stray.wasm",
             "users/%61lice/twice.wasm",
@@ -265,9 +268,19 @@ mod tests {
         symlink("/dev/zero", folder.path().join("zero.wasm")).unwrap();
         fs::create_dir(folder.path().join("folder.wasm")).unwrap();
         let scan = scan(folder.path());
-        assert_eq!(names(&scan), ["a", "b.c", "link", "alice:own", "d/e:own"]);
+        assert_eq!(names(&scan), ["a", "b.c", "link", "alice:own", "b@c:own", "d/e:own"]);
         let odd = scan.oddities.join("\n");
-        for oddity in ["bad name", "dangling", "zero", "folder.wasm", "%61lice", "%zz", "b%40c"] {
+        for oddity in [
+            "bad name",
+            "dangling",
+            "zero",
+            "folder.wasm",
+            "%61lice",
+            "%zz",
+            "b%40c",
+            "d%2fe",
+            "josé",
+        ] {
             assert!(odd.contains(oddity), "{oddity} is told of in {odd}");
         }
     }

@@ -148,6 +148,7 @@ impl Loader {
     async fn sandbox(&self) -> Result<&Sandbox, Fault> {
         let options = mcp_hub_sandbox::Options {
             memory_max: bytes(self.options.memory_max),
+            memory_total: bytes(self.options.memory_total),
             instances_max: self.options.instances.get(),
             empty_folder: self.empty_folder.clone(),
         };

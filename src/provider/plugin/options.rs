@@ -31,6 +31,9 @@ pub struct Options {
     pub memory: ByteSize,
     #[serde(deserialize_with = "size")]
     pub memory_max: ByteSize,
+    /// Memory of all calls that run at once.
+    #[serde(deserialize_with = "size")]
+    pub memory_total: ByteSize,
     /// Time of one call.
     #[serde(deserialize_with = "time")]
     pub time: Duration,
@@ -68,6 +71,7 @@ impl Default for Options {
             file: ByteSize::mib(64),
             memory: ByteSize::mib(64),
             memory_max: ByteSize::mib(256),
+            memory_total: ByteSize::gib(4),
             time: Duration::from_secs(30),
             time_max: Duration::from_secs(300),
             output: ByteSize::mib(16),
