@@ -184,13 +184,12 @@ const C: Template = Template {
     component: "{{name}}.wasm",
     files: &[
         text(".gitignore", include_str!("templates/c/gitignore")),
-        text("bindings/provider.c", include_str!("templates/c/bindings/provider.c")),
-        text("bindings/provider.h", include_str!("templates/c/bindings/provider.h")),
+        text("bindings/provider.c", include_str!("../../../plugins/checksum/gen/provider.c")),
+        text("bindings/provider.h", include_str!("../../../plugins/checksum/gen/provider.h")),
         bytes(
             "bindings/provider_component_type.o",
-            include_bytes!("templates/c/bindings/provider_component_type.o"),
+            include_bytes!("../../../plugins/checksum/gen/provider_component_type.o"),
         ),
-        bytes("bindings/wasi.wasm", include_bytes!("templates/c/bindings/wasi.wasm")),
         program("build", include_str!("templates/c/build")),
         text("json.h", include_str!("templates/c/json.h")),
         text("plugin.c", include_str!("templates/c/plugin.c")),
