@@ -1,7 +1,7 @@
 //! Runs one WASI component within bounds: nothing but what it was granted, and never for long.
 //!
 //! A [`Sandbox`] is one engine for all components. [`Sandbox::load`] makes a [`Plugin`] of native
-//! code that [`Sandbox::compile`] made, in another process, of a component. Each call of the plugin
+//! code that [`compile`] made, in another process, of a component. Each call of the plugin
 //! runs in a fresh instance ([`state`]), which reaches the outside through [`host`], [`http`],
 //! [`files`] and [`stdio`] and nowhere else, is measured by [`bounds`], and is moved off the caller's
 //! threads when it takes longer than a moment ([`endure`]).
