@@ -10,9 +10,16 @@ pub(crate) struct Args {
     /// Short rounds: half a minute in all, for a first look
     #[arg(long)]
     quick: bool,
-    /// Only what has this in its name: list-10, list-1000, call, memory
+    /// Only what has this in its name: list-10, list-1000, call, memory, plugin-wat, plugin-rust,
+    /// plugin-js, plugin-loading, plugin-compiling, plugin-spinning
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// Where the plugins are that `plugins/build` makes: time.wasm, query.wasm
+    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins"))]
+    pub(crate) plugins: PathBuf,
+    /// A component that takes long to compile [default: statistics.wasm among the plugins]
+    #[arg(long, value_name = "FILE")]
+    big: Option<PathBuf>,
     /// `cargo bench` passes this to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -36,6 +43,8 @@ pub(crate) struct Pace {
     pub(crate) round: Duration,
     /// How many sessions, streams and providers to spread the memory of the hub over.
     pub(crate) crowd: usize,
+    /// How often what takes seconds is done.
+    pub(crate) repeats: usize,
 }
 
 impl Args {
@@ -46,7 +55,12 @@ impl Args {
             warm_up: Duration::from_millis(if self.quick { 30 } else { 100 }),
             round: Duration::from_millis(if self.quick { 200 } else { 500 }),
             crowd: if self.quick { 100 } else { 500 },
+            repeats: if self.quick { 3 } else { 7 },
         }
+    }
+
+    pub(crate) fn big(&self) -> PathBuf {
+        self.big.clone().unwrap_or_else(|| self.plugins.join("statistics.wasm"))
     }
 
     pub(crate) fn wants(&self, name: &str) -> bool {

@@ -3,7 +3,9 @@
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+use crate::plugin::Plugin;
+
+pub(crate) const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 
 /// The tool that answers with what it is told.
 pub(crate) const ECHO: &str = "echo";
@@ -14,6 +16,8 @@ pub(crate) enum Ask {
     List { tools: usize },
     /// `tools/call` of `echo`.
     Call,
+    /// `tools/call` of a plugin's tool.
+    Plugin(&'static Plugin),
 }
 
 impl Ask {
@@ -27,15 +31,8 @@ impl Ask {
                 let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/list\r\n";
                 post(port, headers, &body)
             }
-            Self::Call => {
-                let arguments = arguments(id);
-                let body = format!(
-                    r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{ECHO}","arguments":{arguments},"_meta":{META}}}}}"#
-                );
-                let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n\
-                               Mcp-Name: echo\r\n";
-                post(port, headers, &body)
-            }
+            Self::Call => tool_call(port, id, ECHO, &arguments(id)),
+            Self::Plugin(plugin) => tool_call(port, id, plugin.tool, plugin.arguments),
         }
     }
 
@@ -49,10 +46,31 @@ impl Ask {
                 answer["result"]["tools"].as_array().is_some_and(|list| list.len() == tools)
             }
             Self::Call => answer["result"]["content"][0]["text"] == json!(text(id)),
+            Self::Plugin(plugin) => {
+                let said = answer["result"]["content"][0]["text"].as_str();
+                said.is_some_and(|text| text.contains(plugin.says))
+                    && answer["result"]["isError"] != json!(true)
+            }
         };
         ensure!(right, said());
         Ok(())
     }
+}
+
+/// A `tools/call` with arguments that are JSON already.
+pub(crate) fn tool_call(port: u16, id: usize, tool: &str, arguments: &str) -> Vec<u8> {
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments},"_meta":{META}}}}}"#
+    );
+    let headers = format!(
+        "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
+    );
+    post(port, &headers, &body)
+}
+
+/// A GET of one of the hub's own pages.
+pub(crate) fn get(port: u16, path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").into_bytes()
 }
 
 /// A POST to the endpoint; `headers` are those that MCP asks for, beyond what HTTP does.

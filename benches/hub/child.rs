@@ -74,12 +74,7 @@ impl Server {
 
     /// Processor time used so far, in seconds.
     pub(crate) fn processor_seconds(&self) -> anyhow::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th
-        // fields after it.
-        let fields = stat.rsplit(')').next().context("an odd /proc/PID/stat")?;
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
-        Ok(f64::from(ticks.sum::<Result<u32, _>>()?) / TICKS_PER_SECOND)
+        processor_seconds(self.child.id())
     }
 
     /// Resident memory, in KiB.
@@ -97,6 +92,16 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Processor time a process has used so far, in seconds.
+pub(crate) fn processor_seconds(process: u32) -> anyhow::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th fields
+    // after it.
+    let fields = stat.rsplit(')').next().context("an odd /proc/PID/stat")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+    Ok(f64::from(ticks.sum::<Result<u32, _>>()?) / TICKS_PER_SECOND)
 }
 
 fn log_of(folder: &Path) -> std::path::PathBuf {

@@ -1,6 +1,7 @@
 //! Two servers under the same load, in turns: whatever else the machine does falls on both.
 
 use crate::{
+    alone::Alone,
     args::Pace,
     load::{Round, Target, drive},
 };
@@ -14,6 +15,8 @@ pub(crate) struct Comparison {
     /// Medians over the rounds, of each figure by itself.
     pub(crate) bare: Round,
     pub(crate) hub: Round,
+    /// A plugin without HTTP and hub; in its place, tasks are what connections are.
+    pub(crate) alone: Option<Round>,
     /// Requests per second with the hub over those without, of each pair of rounds; sorted. Pairs
     /// are neighbours in time, so these vary less than the figures they are made of.
     pub(crate) ratios: Vec<f64>,
@@ -25,6 +28,7 @@ pub(crate) fn compare(
     title: &'static str,
     bare: &Target<'_>,
     hub: &Target<'_>,
+    alone: Option<&Alone>,
     pace: &Pace,
 ) -> anyhow::Result<Vec<Comparison>> {
     CONNECTIONS
@@ -32,17 +36,26 @@ pub(crate) fn compare(
         .map(|&connections| {
             eprintln!("{title}, {connections} connections …");
             let mut rounds = (Vec::new(), Vec::new());
+            let mut rounds_alone = Vec::new();
             for _round in 0..pace.rounds {
                 rounds.0.push(drive(bare, connections, pace)?);
                 rounds.1.push(drive(hub, connections, pace)?);
+                if let Some(alone) = alone {
+                    rounds_alone.push(alone.drive(connections, pace)?);
+                }
             }
             let pairs = || rounds.0.iter().zip(&rounds.1);
             let ratios = sorted(pairs().map(|(bare, hub)| hub.per_second / bare.per_second));
             let added = sorted(pairs().map(|(bare, hub)| hub.p50 - bare.p50));
             let (bare, hub) = (medians(&rounds.0), medians(&rounds.1));
-            Ok(Comparison { title, connections, bare, hub, ratios, added })
+            let alone = alone.map(|_| medians(&rounds_alone));
+            Ok(Comparison { title, connections, bare, hub, alone, ratios, added })
         })
         .collect()
+}
+
+pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
+    quartiles(&sorted(figures.into_iter()))[1]
 }
 
 /// Lower quartile, median and upper quartile.
@@ -50,8 +63,8 @@ pub(crate) fn quartiles(sorted: &[f64]) -> [f64; 3] {
     [1, 2, 3].map(|quarters| sorted[sorted.len() * quarters / 4])
 }
 
-fn medians(rounds: &[Round]) -> Round {
-    let median = |figure: fn(&Round) -> f64| quartiles(&sorted(rounds.iter().map(figure)))[1];
+pub(crate) fn medians(rounds: &[Round]) -> Round {
+    let median = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure));
     Round {
         per_second: median(|round| round.per_second),
         p50: median(|round| round.p50),
@@ -60,7 +73,7 @@ fn medians(rounds: &[Round]) -> Round {
     }
 }
 
-fn sorted(figures: impl Iterator<Item = f64>) -> Vec<f64> {
+pub(crate) fn sorted(figures: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut figures: Vec<f64> = figures.collect();
     figures.sort_unstable_by(f64::total_cmp);
     figures

@@ -49,6 +49,17 @@ impl Connection {
         self.start(request).await.map(drop)
     }
 
+    /// Reads on in an answer that does not end until `word` comes.
+    pub(crate) async fn hear(&mut self, word: &str) -> anyhow::Result<()> {
+        loop {
+            if let Some(at) = memmem::find(&self.received, word.as_bytes()) {
+                self.received.drain(..at + word.len());
+                return Ok(());
+            }
+            self.read().await?;
+        }
+    }
+
     /// Status line and headers of the last answer.
     pub(crate) fn head(&self) -> &[u8] {
         &self.received[..self.head_length]

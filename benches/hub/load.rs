@@ -51,29 +51,50 @@ pub(crate) fn drive(target: &Target<'_>, connections: usize, pace: &Pace) -> any
             .collect();
         let mut seen = Seen::default();
         for thread in threads {
-            let part = thread.join().map_err(|_panic| anyhow!("a load thread panicked"))??;
-            seen.latencies.extend(part.latencies);
-            seen.requests += part.requests;
+            seen.add(thread.join().map_err(|_panic| anyhow!("a load thread panicked"))??);
         }
         anyhow::Ok(seen)
     })?;
     let processor = target.server.processor_seconds()? - before;
-    ensure!(!seen.latencies.is_empty(), "not one request was answered in time");
-    seen.latencies.sort_unstable();
-    Ok(Round {
-        per_second: float(seen.latencies.len()) / pace.round.as_secs_f64(),
-        p50: percentile(&seen.latencies, 50),
-        p99: percentile(&seen.latencies, 99),
-        processor: processor * 1e6 / float(seen.requests),
-    })
+    Round::of(&mut seen, processor, pace)
+}
+
+impl Round {
+    /// `processor` in seconds.
+    pub(crate) fn of(seen: &mut Seen, processor: f64, pace: &Pace) -> anyhow::Result<Self> {
+        ensure!(!seen.latencies.is_empty(), "not one request was answered in time");
+        seen.latencies.sort_unstable();
+        Ok(Self {
+            per_second: float(seen.latencies.len()) / pace.round.as_secs_f64(),
+            p50: percentile(&seen.latencies, 50),
+            p99: percentile(&seen.latencies, 99),
+            processor: processor * 1e6 / float(seen.requests),
+        })
+    }
 }
 
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// In nanoseconds, of the requests sent within the round.
     latencies: Vec<u32>,
     /// All there were, those of the warm-up included.
     requests: usize,
+}
+
+impl Seen {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        self.requests += other.requests;
+    }
+
+    /// One more request; it counts if it was sent after `from`.
+    pub(crate) fn note(&mut self, from: Instant, sent: Instant, answered: Instant) {
+        if sent >= from {
+            let nanoseconds = (answered - sent).as_nanos();
+            self.latencies.push(u32::try_from(nanoseconds).unwrap_or(u32::MAX));
+        }
+        self.requests += 1;
+    }
 }
 
 fn drive_thread(
@@ -104,9 +125,7 @@ fn drive_thread(
         let mut seen = Seen::default();
         let everything = async {
             while let Some(part) = asking.join_next().await {
-                let part = part??;
-                seen.latencies.extend(part.latencies);
-                seen.requests += part.requests;
+                seen.add(part??);
             }
             Ok(seen)
         };
@@ -125,9 +144,9 @@ struct Asker {
 
 impl Asker {
     async fn open(target: &Target<'_>, connection: usize) -> anyhow::Result<Self> {
-        // A list is answered with the same bytes for all by the server it is compared with.
+        // Some are compared with a server that has the same bytes for all.
         let id = match target.ask {
-            Ask::List { .. } => 1,
+            Ask::List { .. } | Ask::Plugin(_) => 1,
             Ask::Call => connection,
         };
         let request = target.ask.request(target.port, id);
@@ -146,11 +165,7 @@ impl Asker {
                 && (answer.len() > COMPARED_BYTES_MAX || answer == self.expected);
             ensure!(same, "an answer unlike the first: {}", String::from_utf8_lossy(answer));
             let answered = Instant::now();
-            if sent >= from {
-                let nanoseconds = (answered - sent).as_nanos();
-                seen.latencies.push(u32::try_from(nanoseconds).unwrap_or(u32::MAX));
-            }
-            seen.requests += 1;
+            seen.note(from, sent, answered);
             sent = answered;
         }
         Ok(seen)

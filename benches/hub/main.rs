@@ -6,19 +6,24 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the tables are for people to read")]
 
+mod alone;
 mod args;
 mod ask;
 mod child;
 mod compare;
 mod fixed;
+mod guest;
 mod http;
 mod hub;
 mod load;
+mod loading;
 mod memory;
+mod plugin;
 mod provider;
 mod relay;
 mod report;
 mod speed;
+mod trouble;
 
 use std::process::ExitCode;
 
@@ -46,13 +51,25 @@ fn main() -> ExitCode {
 #[tokio::main(flavor = "current_thread")]
 async fn measure(args: &Args) -> anyhow::Result<()> {
     let pace = args.pace();
-    let mut comparisons = Vec::new();
+    let (mut comparisons, mut absent) = (Vec::new(), Vec::new());
     for subject in speed::SUBJECTS.iter().filter(|subject| args.wants(subject.name())) {
-        comparisons.extend(speed::measure(subject, &pace).await?);
+        match speed::measure(subject, &args.plugins, &pace).await? {
+            Ok(measured) => comparisons.extend(measured),
+            Err(why) => absent.push(why),
+        }
     }
-    report::print_speed(&pace, &comparisons);
+    report::print_speed(&pace, &comparisons, &absent);
     if args.wants(memory::NAME) {
         report::print_memory(&memory::measure(&pace).await?);
+    }
+    if args.wants(loading::NAME) {
+        report::print_loading(&loading::measure(&pace, &args.plugins, &args.big()).await?);
+    }
+    if args.wants(trouble::COMPILING) {
+        report::print_compiling(&trouble::compiling(&pace, &args.big()).await?);
+    }
+    if args.wants(trouble::SPINNING) {
+        report::print_spinning(&trouble::spinning(&pace).await?);
     }
     Ok(())
 }

@@ -119,7 +119,7 @@ async fn open_session(connection: &mut Connection, port: u16) -> anyhow::Result<
 }
 
 /// Opens a session and the stream on which it hears of changes.
-async fn open_stream(port: u16) -> anyhow::Result<Connection> {
+pub(crate) async fn open_stream(port: u16) -> anyhow::Result<Connection> {
     let mut connection = Connection::open(port).await?;
     let id = open_session(&mut connection, port).await?;
     let headers = session_headers(&id);

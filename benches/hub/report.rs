@@ -5,10 +5,16 @@ use std::{fs, thread};
 use crate::{
     args::Pace,
     compare::{Comparison, quartiles},
+    loading::{Loading, Report},
     memory::Memory,
+    trouble::{Spinning, Trouble},
 };
 
-pub(crate) fn print_speed(pace: &Pace, comparisons: &[Comparison]) {
+/// `absent` says what is not measured, and why.
+pub(crate) fn print_speed(pace: &Pace, comparisons: &[Comparison], absent: &[String]) {
+    for why in absent {
+        println!("{why}\n");
+    }
     if comparisons.is_empty() {
         return;
     }
@@ -43,6 +49,36 @@ pub(crate) fn print_speed(pace: &Pace, comparisons: &[Comparison]) {
              (middle half of the rounds: {low:.0} to {high:.0})."
         );
     }
+    if comparisons.iter().any(|comparison| comparison.alone.is_some()) {
+        print_alone(comparisons);
+    }
+}
+
+/// Plugins without HTTP and hub.
+fn print_alone(comparisons: &[Comparison]) {
+    println!();
+    println!(
+        "| called without a hub | tasks | calls/s | p50 µs | p99 µs | CPU µs | p50 of the hub beyond bare and this, µs |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|");
+    for comparison in comparisons {
+        let Comparison { title, connections, bare, hub, alone: Some(alone), .. } = comparison
+        else {
+            continue;
+        };
+        // With more, each waits for the others, and sums mean nothing.
+        let beyond = match connections {
+            1 => format!("{:.0}", hub.p50 - bare.p50 - alone.p50),
+            _ => String::new(),
+        };
+        println!(
+            "| {title} | {connections} | {} | {:.0} | {:.0} | {:.0} | {beyond} |",
+            thousands(alone.per_second),
+            alone.p50,
+            alone.p99,
+            alone.processor,
+        );
+    }
 }
 
 pub(crate) fn print_memory(memory: &Memory) {
@@ -57,6 +93,71 @@ pub(crate) fn print_memory(memory: &Memory) {
     );
     println!("| per idle provider with one tool | {:.1} KiB |", memory.provider);
     println!("| per 1,000 tools of 300 bytes | {:.0} KiB |", memory.thousand_tools);
+}
+
+pub(crate) fn print_loading(report: &Report) {
+    println!();
+    println!(
+        "| loading | file KiB | compiling ms | cold: rename to news ms | … but compiling ms | cached: rename to news ms | memory of the first KiB | of each further KiB | start with 50 ms |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
+    for plugin in &report.plugins {
+        let Ok(Loading { title, file, compile, cold, cold_but_compile, cached, crowd }) = plugin
+        else {
+            continue;
+        };
+        let crowd = match crowd {
+            Some(crowd) => {
+                format!("{:.0} | {:.0} | {:.0}", crowd.first, crowd.further, crowd.start)
+            }
+            None => " | |".to_owned(),
+        };
+        println!(
+            "| {title} | {file:.0} | {compile:.0} | {cold:.0} | {cold_but_compile:.0} | {cached:.0} | {crowd} |"
+        );
+    }
+    println!();
+    println!("A hub without plugins starts in {:.0} ms.", report.start);
+    for why in report.plugins.iter().filter_map(|plugin| plugin.as_ref().err()) {
+        println!("{why}");
+    }
+}
+
+pub(crate) fn print_compiling(measured: &Result<Vec<Trouble>, String>) {
+    println!();
+    match measured {
+        Ok(troubles) => print_troubles("while a big plugin is compiled", troubles),
+        Err(why) => println!("{why}"),
+    }
+}
+
+pub(crate) fn print_spinning(spinning: &Spinning) {
+    let Spinning { trouble, ratio, granted, stopped: [first, middle, last] } = spinning;
+    println!();
+    print_troubles("while two plugins spin", std::slice::from_ref(trouble));
+    println!();
+    println!(
+        "That is {ratio:.2} of the calm rate. Spinners are granted {granted:.0} ms and were stopped \
+         after {first:.0} to {last:.0} ms (median {middle:.0})."
+    );
+}
+
+fn print_troubles(what: &str, troubles: &[Trouble]) {
+    println!(
+        "| calls of the plugin in WAT | connections | requests/s calm | requests/s then | p50 µs calm | p50 µs then | p99 µs calm | p99 µs then |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|");
+    for Trouble { connections, calm, troubled } in troubles {
+        println!(
+            "| {what} | {connections} | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} |",
+            thousands(calm.per_second),
+            thousands(troubled.per_second),
+            calm.p50,
+            troubled.p50,
+            calm.p99,
+            troubled.p99,
+        );
+    }
 }
 
 fn machine(pace: &Pace) -> String {

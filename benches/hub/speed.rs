@@ -1,26 +1,38 @@
 //! What is compared with what.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::Context;
 
 use crate::{
+    alone::Alone,
     args::Pace,
     ask::Ask,
     child::Server,
     compare::{Comparison, compare},
     http::Connection,
-    hub,
+    hub::{self, Home},
     load::Target,
+    plugin::{Plugin, QUICKJS, RUST, WAT},
 };
 
-pub(crate) const SUBJECTS: [Subject; 3] =
-    [Subject::List { tools: 10 }, Subject::List { tools: 1_000 }, Subject::Call];
+pub(crate) const SUBJECTS: [Subject; 6] = [
+    Subject::List { tools: 10 },
+    Subject::List { tools: 1_000 },
+    Subject::Call,
+    Subject::Plugin(&WAT),
+    Subject::Plugin(&RUST),
+    Subject::Plugin(&QUICKJS),
+];
 
 pub(crate) enum Subject {
     List { tools: usize },
     Call,
+    Plugin(&'static Plugin),
 }
+
+/// What came of a subject, or in a sentence why it is not measured.
+pub(crate) type Measured = Result<Vec<Comparison>, String>;
 
 impl Subject {
     pub(crate) fn name(&self) -> &'static str {
@@ -28,14 +40,24 @@ impl Subject {
             Self::List { tools: 10 } => "list-10",
             Self::List { .. } => "list-1000",
             Self::Call => "call",
+            Self::Plugin(plugin) => plugin.name,
         }
     }
 }
 
-pub(crate) async fn measure(subject: &Subject, pace: &Pace) -> anyhow::Result<Vec<Comparison>> {
+/// `plugins` is where they are.
+pub(crate) async fn measure(
+    subject: &Subject,
+    plugins: &Path,
+    pace: &Pace,
+) -> anyhow::Result<Measured> {
     match *subject {
-        Subject::List { tools } => list(tools, pace).await,
-        Subject::Call => call(pace).await,
+        Subject::List { tools } => list(tools, pace).await.map(Ok),
+        Subject::Call => call(pace).await.map(Ok),
+        Subject::Plugin(asked) => match asked.wasm(plugins) {
+            Ok(wasm) => plugin(asked, &wasm, pace).await.map(Ok),
+            Err(why) => Ok(Err(format!("{}: not measured: {why}", asked.calls))),
+        },
     }
     .with_context(|| format!("failed to measure {}", subject.name()))
 }
@@ -47,9 +69,17 @@ async fn list(tools: usize, pace: &Pace) -> anyhow::Result<Vec<Comparison>> {
     let _provider = provider(port, tools).await?;
     let hub = Target { server: &hub, port, ask };
 
-    let mut connection = Connection::open(port).await?;
-    let mut answer = connection.exchange(&ask.request(port, 1)).await?.to_vec();
-    ask.check(&answer, 1)?;
+    let (fixed, port) = fixed(&hub).await?;
+    let fixed = Target { server: &fixed, port, ask };
+    let title = if tools == 10 { "tools/list, 10 tools" } else { "tools/list, 1,000 tools" };
+    compare(title, &fixed, &hub, None, pace)
+}
+
+/// A server that answers at once what the hub has answered; gives its port, too.
+async fn fixed(hub: &Target<'_>) -> anyhow::Result<(Server, u16)> {
+    let mut connection = Connection::open(hub.port).await?;
+    let mut answer = connection.exchange(&hub.ask.request(hub.port, 1)).await?.to_vec();
+    hub.ask.check(&answer, 1)?;
     answer.splice(0..0, connection.head().iter().copied());
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("answer");
@@ -58,9 +88,25 @@ async fn list(tools: usize, pace: &Pace) -> anyhow::Result<Vec<Comparison>> {
     let path = file.to_str().context("an odd path for temporary files")?;
     let mut fixed = Server::role(&["fixed", path])?;
     let port = fixed.port_of("/mcp").await?;
-    let fixed = Target { server: &fixed, port, ask };
-    let title = if tools == 10 { "tools/list, 10 tools" } else { "tools/list, 1,000 tools" };
-    compare(title, &fixed, &hub, pace)
+    Ok((fixed, port))
+}
+
+/// `tools/call` of a plugin's tool, beside a server that has the very answer ready, and beside the
+/// plugin in its sandbox without a hub.
+async fn plugin(
+    asked: &'static Plugin,
+    wasm: &[u8],
+    pace: &Pace,
+) -> anyhow::Result<Vec<Comparison>> {
+    let home = Home::new()?;
+    home.put("bench", wasm)?;
+    let (hub, port) = home.start().await?;
+    hub::ready(port).await?;
+    let hub = Target { server: &hub, port, ask: Ask::Plugin(asked) };
+    let (fixed, port) = fixed(&hub).await?;
+    let fixed = Target { server: &fixed, port, ask: hub.ask };
+    let alone = Alone::load(asked, wasm)?;
+    compare(asked.calls, &fixed, &hub, Some(&alone), pace)
 }
 
 /// `tools/call`, beside a relay that does nothing else.
@@ -74,7 +120,7 @@ async fn call(pace: &Pace) -> anyhow::Result<Vec<Comparison>> {
     let _the_other_provider = provider(relay.port_of("/clients/ws").await?, 1).await?;
     let port = relay.port_of("/mcp").await?;
     let relay = Target { server: &relay, port, ask };
-    compare("tools/call", &relay, &hub, pace)
+    compare("tools/call", &relay, &hub, None, pace)
 }
 
 async fn provider(port: u16, tools: usize) -> anyhow::Result<Server> {

@@ -72,8 +72,7 @@ where
     }
 
     fn done(&mut self) {
-        let is_slow = self.watch.is_slow.load(Ordering::Relaxed);
-        self.manner.is_slow.store(is_slow, Ordering::Relaxed);
+        self.manner.is_slow.store(self.watch.is_slow(), Ordering::Relaxed);
         self.place = Place::Done;
     }
 }
@@ -93,7 +92,7 @@ where
                         self.done();
                         return Poll::Ready(output);
                     }
-                    if !self.watch.is_slow.load(Ordering::Relaxed) {
+                    if !self.watch.is_slow() {
                         return Poll::Pending;
                     }
                     if let Place::Here(work) = std::mem::replace(&mut self.place, Place::Done) {

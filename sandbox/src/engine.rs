@@ -11,7 +11,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker,
 };
 
 use super::{
@@ -33,6 +33,11 @@ const CORE_INSTANCES_EACH: u32 = 8;
 /// Memories and tables likewise.
 const MEMORIES_EACH: u32 = 2;
 const TABLES_EACH: u32 = 4;
+/// What of an instance's memories, tables and stack stays in memory for the next one, in bytes; see
+/// `docs/benchmarks.md`.
+const MEMORY_BYTES_KEPT: usize = 1024 * 1024;
+const TABLE_BYTES_KEPT: usize = 64 * 1024;
+const STACK_BYTES_KEPT: usize = 64 * 1024;
 /// How much less the threads of slow guests count than those that serve everybody, from 0 to 19.
 const GUEST_NICENESS: i32 = 10;
 
@@ -121,7 +126,9 @@ pub enum NoSandbox {
 impl Sandbox {
     /// Starts an engine, spacious if the system lets it.
     pub fn new(options: &Options) -> Result<Self, NoSandbox> {
-        let (engine, layout) = match pooled(options) {
+        // Old kernels cannot tell which pages were used.
+        let pooled = pooled(options, Reset::UsedPages).or_else(|_| pooled(options, Reset::All));
+        let (engine, layout) = match pooled {
             Ok(engine) => (engine, Layout::Spacious),
             Err(error) => {
                 tracing::warn!(
@@ -213,7 +220,17 @@ pub fn compile(wasm: &[u8], layout: Layout) -> Result<Vec<u8>, String> {
     engine.precompile_component(wasm).map_err(|error| format!("{error:#}"))
 }
 
-fn pooled(options: &Options) -> wasmtime::Result<Engine> {
+/// How the place of an instance is made ready for the next.
+#[derive(Clone, Copy)]
+enum Reset {
+    /// The pages that were used are written over, as far as they are few, and stay in memory: the next
+    /// instance finds them there.
+    UsedPages,
+    /// All pages are given back to the system.
+    All,
+}
+
+fn pooled(options: &Options, reset: Reset) -> wasmtime::Result<Engine> {
     let instances = options.instances_max;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
@@ -227,7 +244,13 @@ fn pooled(options: &Options) -> wasmtime::Result<Engine> {
         .max_memories_per_component(MEMORIES_MAX)
         .max_tables_per_component(TABLES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
-        .max_memory_size(options.memory_max);
+        .max_memory_size(options.memory_max)
+        .table_keep_resident(TABLE_BYTES_KEPT);
+    if let Reset::UsedPages = reset {
+        pool.pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(MEMORY_BYTES_KEPT)
+            .async_stack_keep_resident(STACK_BYTES_KEPT);
+    }
     let mut config = config(Layout::Spacious);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use tokio::time::Instant;
@@ -42,8 +42,8 @@ pub(crate) struct State {
 /// What the owner of a call and its guest tell each other while the guest runs.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    /// The guest has been interrupted: it takes longer than a moment.
-    pub is_slow: AtomicBool,
+    /// How often the guest was found running when the clock ticked.
+    pub ticks: AtomicU32,
     /// Nobody waits any more.
     pub is_cancelled: AtomicBool,
 }
@@ -116,8 +116,15 @@ fn looked_up(
     if Instant::now() >= state.deadline {
         return Err(OutOfTime(time).into());
     }
-    state.watch.is_slow.store(true, Ordering::Relaxed);
+    state.watch.ticks.fetch_add(1, Ordering::Relaxed);
     Ok(UpdateDeadline::Yield(1))
+}
+
+impl Watch {
+    /// Whether the guest takes longer than a moment. One tick may meet anybody.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.ticks.load(Ordering::Relaxed) > 1
+    }
 }
 
 impl State {

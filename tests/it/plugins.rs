@@ -345,6 +345,28 @@ async fn everything_a_guest_can_say_reaches_its_client() {
 }
 
 #[tokio::test]
+async fn nothing_is_remembered_from_one_call_to_the_next() {
+    // Tells what it finds in memory, and in a table, and leaves something there.
+    let look = "(call $say-number (i32.load (i32.const 60000)))
+        (call $say-number (i32.load (i32.const 3000000)))
+        (call $say-number (global.get $seen))
+        (call $say-number (ref.is_null (table.get $kept (i32.const 9))))
+        (i32.store (i32.const 60000) (i32.const 7))
+        (i32.store (i32.const 3000000) (i32.const 7))
+        (global.set $seen (i32.const 7))
+        (table.set $kept (i32.const 9) (ref.func $same))";
+    let items = "(global $seen (mut i32) (i32.const 0)) (table $kept 10 funcref)
+        (elem declare func $same)";
+    let guest = Guest::of("look", Body::Say(look.into())).items(items).memory(64).build();
+    let folder = Folder::new();
+    folder.put("look.wasm", guest);
+    let hub = folder.hub().await;
+    for _ in 0..300 {
+        assert_eq!(said(&hub, "look").await, "0001");
+    }
+}
+
+#[tokio::test]
 async fn any_minor_version_of_wasi_is_served() {
     let folder = Folder::new();
     for (name, version) in [("old", "0.2.0"), ("new", "0.2.12")] {
