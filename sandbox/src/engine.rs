@@ -33,6 +33,8 @@ const CORE_INSTANCES_EACH: u32 = 8;
 /// Memories and tables likewise.
 const MEMORIES_EACH: u32 = 2;
 const TABLES_EACH: u32 = 4;
+/// Places of instances that are kept so: more than calls run in the same moment on most machines.
+const WARM_SLOTS_MAX: u32 = 32;
 /// What of an instance's memories, tables and stack stays in memory for the next one, in bytes; see
 /// `docs/benchmarks.md`.
 const MEMORY_BYTES_KEPT: usize = 1024 * 1024;
@@ -245,6 +247,7 @@ fn pooled(options: &Options, reset: Reset) -> wasmtime::Result<Engine> {
         .max_tables_per_component(TABLES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(options.memory_max)
+        .max_unused_warm_slots(WARM_SLOTS_MAX)
         .table_keep_resident(TABLE_BYTES_KEPT);
     if let Reset::UsedPages = reset {
         pool.pagemap_scan(Enabled::Yes)
