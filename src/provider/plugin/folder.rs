@@ -10,7 +10,7 @@
 //! program has under another name until it is done.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
     fs, io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -81,7 +81,7 @@ pub(super) struct Scan {
     /// The folders that were looked into, to be watched.
     pub folders: Vec<PathBuf>,
     /// Sentences about files that cannot be plugins as they are.
-    pub oddities: Vec<String>,
+    pub oddities: BTreeSet<String>,
 }
 
 /// Looks at `root`. A folder that is not there is one without files.
@@ -94,7 +94,9 @@ pub(super) fn scan(root: &Path) -> Scan {
         for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
             match user_of(&entry.file_name()) {
                 Ok(user) => scan.folder(&entry.path(), Some(&user)),
-                Err(why) => scan.oddities.push(format!("{}: {why}", entry.path().display())),
+                Err(why) => {
+                    scan.oddities.insert(format!("{}: {why}", entry.path().display()));
+                }
             }
         }
     }
@@ -127,11 +129,12 @@ impl Scan {
             let path = entry.path();
             let Some(name) = name_of(&path) else { continue };
             if self.found.len() == FILES_MAX {
-                self.oddities.push(format!("more than {FILES_MAX} plugins: the rest is left out"));
+                self.oddities
+                    .insert(format!("more than {FILES_MAX} plugins: the rest is left out"));
                 return;
             }
             if !is_name(&name) {
-                self.oddities.push(format!(
+                self.oddities.insert(format!(
                     "{}: a plugin's name has 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 _ . -",
                     path.display()
                 ));
@@ -139,11 +142,11 @@ impl Scan {
             }
             // Followed, so that a symbolic link is the file it leads to.
             let Ok(metadata) = fs::metadata(&path) else {
-                self.oddities.push(format!("{}: leads to nothing", path.display()));
+                self.oddities.insert(format!("{}: leads to nothing", path.display()));
                 continue;
             };
             if !metadata.is_file() {
-                self.oddities.push(format!("{}: is no file", path.display()));
+                self.oddities.insert(format!("{}: is no file", path.display()));
                 continue;
             }
             let manifest = path.with_extension("toml");
@@ -269,7 +272,7 @@ mod tests {
         fs::create_dir(folder.path().join("folder.wasm")).unwrap();
         let scan = scan(folder.path());
         assert_eq!(names(&scan), ["a", "b.c", "link", "alice:own", "b@c:own", "d/e:own"]);
-        let odd = scan.oddities.join("\n");
+        let odd: String = scan.oddities.into_iter().collect();
         for oddity in [
             "bad name",
             "dangling",

@@ -5,7 +5,7 @@
 //! written is left alone until it is done.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -14,7 +14,7 @@ use std::{
 use metrics::{counter, gauge};
 use tokio::{
     sync::{Notify, watch::Sender},
-    task::{AbortHandle, JoinError, JoinSet, spawn_blocking},
+    task::{self, AbortHandle, JoinError, JoinSet, spawn_blocking},
     time::{Instant, sleep_until},
 };
 
@@ -38,6 +38,8 @@ const QUIET: Duration = Duration::from_millis(25);
 const RESTLESS: Duration = Duration::from_millis(250);
 /// How long a file must look the same before it is taken in.
 const SETTLED: Duration = Duration::from_millis(40);
+/// The longest reason that is told, in bytes.
+const FAULT_BYTES_MAX: usize = 2_000;
 /// A file that has been let alone for so long is taken in at once.
 const OLD: Duration = Duration::from_secs(2);
 
@@ -50,12 +52,15 @@ pub(super) struct Keeper {
     bell: Arc<Notify>,
     watch: Watch,
     entries: BTreeMap<Place, Entry>,
-    loads: JoinSet<(Place, Result<Loaded, Fault>)>,
-    oddities: Vec<String>,
+    loads: JoinSet<Load>,
+    oddities: BTreeSet<String>,
     /// When the folder is looked at next, and when the bell first rang for it.
     look_at: Instant,
     rang_at: Option<Instant>,
 }
+
+/// What came of taking in a file.
+type Load = (Place, Result<Loaded, Fault>);
 
 /// What is known of one file.
 struct Entry {
@@ -101,7 +106,7 @@ impl Keeper {
             watch,
             entries: BTreeMap::new(),
             loads: JoinSet::new(),
-            oddities: Vec::new(),
+            oddities: BTreeSet::new(),
             look_at: Instant::now(),
             rang_at: None,
         }
@@ -112,15 +117,21 @@ impl Keeper {
         loop {
             tokio::select! {
                 biased;
-                Some(ended) = self.loads.join_next_with_id() => self.ended(ended.map(|(_, it)| it)),
+                Some(ended) = self.loads.join_next_with_id() => self.ended(ended),
                 () = sleep_until(self.look_at) => self.look().await,
                 () = self.bell.notified() => self.rang(),
             }
-            let is_settled = self.entries.values().all(|entry| matches!(entry.stage, Stage::Done));
-            if self.rang_at.is_none() && is_settled && self.look_at > Instant::now() {
-                self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
+            if !*self.ready.borrow() && self.is_settled() {
+                self.ready.send_replace(true);
             }
         }
+    }
+
+    /// Whether everything that was found has been taken in or kept out.
+    fn is_settled(&self) -> bool {
+        self.rang_at.is_none()
+            && self.look_at > Instant::now()
+            && self.entries.values().all(|entry| matches!(entry.stage, Stage::Done))
     }
 
     fn rang(&mut self) {
@@ -147,7 +158,7 @@ impl Keeper {
 
     /// Tells of odd files once.
     fn complain(&mut self, scan: &Scan) {
-        for oddity in scan.oddities.iter().filter(|oddity| !self.oddities.contains(oddity)) {
+        for oddity in scan.oddities.difference(&self.oddities) {
             tracing::warn!(oddity, "a file in the plugins folder is passed over");
         }
         self.oddities.clone_from(&scan.oddities);
@@ -186,24 +197,22 @@ impl Keeper {
         }));
     }
 
-    fn ended(&mut self, ended: Result<(Place, Result<Loaded, Fault>), JoinError>) {
-        let (place, loaded) = match ended {
-            Ok(ended) => ended,
+    fn ended(&mut self, ended: Result<(task::Id, Load), JoinError>) {
+        let is_of = |load: task::Id, entry: &Entry| matches!(&entry.stage, Stage::Loading(current) if current.id() == load);
+        let (load, place, loaded) = match ended {
+            Ok((load, (place, loaded))) => (load, place, loaded),
             Err(error) => {
                 // Aborted by a newer version of the file, as a rule.
-                let of = |stage: &Stage| matches!(stage, Stage::Loading(load) if load.id() == error.id());
-                let entry = self.entries.iter().find(|(_, entry)| of(&entry.stage));
-                let Some((place, _)) = entry else { return };
-                (place.clone(), Err(Fault::Panicked))
+                let of = |(_, entry): &(&Place, &Entry)| is_of(error.id(), entry);
+                let Some((place, _)) = self.entries.iter().find(of) else { return };
+                (error.id(), place.clone(), Err(Fault::Panicked))
             }
         };
-        let Some(entry) = self.entries.get_mut(&place) else { return };
-        // The file has changed again since.
-        if matches!(entry.stage, Stage::Settling(_)) {
-            return;
-        }
+        // The file may have changed again, or gone, since this load was begun.
+        let entry = self.entries.get_mut(&place).filter(|entry| is_of(load, entry));
+        let Some(entry) = entry else { return };
         entry.stage = Stage::Done;
-        let offered = loaded.map_err(|fault| fault.to_string()).and_then(|loaded| {
+        let offered = loaded.map_err(|fault| told(&fault)).and_then(|loaded| {
             let plugin = loaded.plugin.clone();
             let audience = place.user.clone().map_or(Audience::Everyone, Audience::One);
             let registration = loaded.offer(&self.hub, audience, &place.name);
@@ -261,6 +270,13 @@ fn serving(loaded: Loaded) -> Serving {
         warnings: loaded.warnings,
         compile: loaded.compiled_in,
     }
+}
+
+/// A reason, as much of it as a person can bear: parts of it may be the plugin's own words.
+fn told(fault: &Fault) -> String {
+    let mut told = fault.to_string();
+    told.truncate(told.floor_char_boundary(FAULT_BYTES_MAX));
+    told
 }
 
 fn milliseconds(time: Duration) -> u64 {
