@@ -63,9 +63,12 @@ impl Accepted<'_> {
     pub(super) fn answer(&self) -> Registered<'_> {
         let names = self.positions.iter().map(|position| position.tool.as_str());
         Registered {
-            provider_id: self.id.as_str(),
-            user: self.user.as_str(),
-            hub: Software { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            provider_id: self.id.as_str().into(),
+            user: self.user.as_str().into(),
+            hub: Software {
+                name: env!("CARGO_PKG_NAME").into(),
+                version: env!("CARGO_PKG_VERSION").into(),
+            },
             limits: self.bounds,
             tools: self.positions.iter().map(Into::into).collect(),
             warnings: names.filter_map(tool_set::warning).collect(),

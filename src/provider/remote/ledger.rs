@@ -120,7 +120,7 @@ impl Ledger {
             "providers/register" => match self.enrolment.register(params) {
                 Ok(registered) => frame::result(id, &registered.answer()),
                 Err(Refused { message, tools }) => {
-                    let data = tools.map(|tools| Json::of(&serde_json::json!({ "tools": tools })));
+                    let data = tools.map(|tools| Json::of(&frame::RefusedTools { tools }));
                     frame::error(id, -32602, &message, data.as_ref())
                 }
             },
