@@ -14,8 +14,8 @@ use super::{
     HubArgs,
     answer::{self, Notice},
     failure::{Failure, HEADER_MISMATCH},
-    headers,
 };
+use crate::bridge::headers;
 
 const REVISION: &str = "2026-07-28";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

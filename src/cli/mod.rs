@@ -2,8 +2,8 @@
 
 mod answer;
 mod call;
+mod connect;
 mod failure;
-mod headers;
 mod mcp;
 mod plugin;
 mod progress;
@@ -12,13 +12,13 @@ mod terminal;
 mod token;
 mod tools;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
 
 use self::failure::Failure;
-use crate::config;
+use crate::{bridge::guard, config};
 
 // Each paragraph is one line: clap breaks lines where the terminal ends.
 const ABOUT: &str = "One MCP endpoint for every tool.
@@ -34,6 +34,7 @@ Examples:
   mcp-hub token --user alice                     sign a token with the hub's secret
   mcp-hub tools                                  see what the hub offers
   mcp-hub call greet '{\"name\":\"Ada\"}'            call a tool
+  mcp-hub connect -- npx -y some-mcp-server      offer a server you have to the hub
 
 `mcp-hub COMMAND --help` has the options and exit codes of each command.";
 
@@ -58,9 +59,17 @@ enum Command {
     Tools(tools::ToolsArgs),
     /// Call a tool of a running hub
     Call(call::CallArgs),
+    /// Offer an MCP server that is there already to a hub
+    Connect(Box<connect::ConnectArgs>),
     /// Write, check and try plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Run a command whose processes end with our input; `connect` starts servers by it
+    #[command(hide = true)]
+    Guard {
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
 }
 
 #[derive(Args)]
@@ -108,7 +117,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Token(args) => token::run(&args),
         Command::Tools(args) => tools::run(&args).await,
         Command::Call(args) => call::run(&args).await,
+        Command::Connect(args) => connect::run(*args).await,
         Command::Plugin(command) => plugin::run(command).await,
+        Command::Guard { command } => guard::run(&command).await,
     };
     ending.unwrap_or_else(|error| {
         terminal::say(&format!("error: {error:#}"));

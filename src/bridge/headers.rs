@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// As it is where a header can carry it, else in the `=?base64?…?=` form.
-pub(super) fn encode(value: &str) -> HeaderValue {
+pub(crate) fn encode(value: &str) -> HeaderValue {
     let printable = value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
     // Blanks at the ends get lost on the way, and what looks encoded would be decoded.
     let survives = value.trim_matches([' ', '\t']) == value;
@@ -22,7 +22,7 @@ pub(super) fn encode(value: &str) -> HeaderValue {
 }
 
 /// The `Mcp-Param-*` headers that a tool's input schema asks for with `x-mcp-header`.
-pub(super) fn of_arguments(input_schema: &RawValue, arguments: &RawValue) -> HeaderMap {
+pub(crate) fn of_arguments(input_schema: &RawValue, arguments: &RawValue) -> HeaderMap {
     let mut headers = HeaderMap::new();
     collect(input_schema, arguments, &mut headers);
     headers

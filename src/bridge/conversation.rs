@@ -1,0 +1,407 @@
+//! What goes on between a bridge and a server that has introduced itself: many requests at once,
+//! what is heard of each, and what the server asks back.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use reqwest::header::HeaderMap;
+use serde_json::json;
+use tokio::{
+    select,
+    sync::{Notify, mpsc, oneshot, watch},
+    task::JoinSet,
+};
+
+use super::{
+    capabilities::{self, Abilities},
+    introduction::FIRST_ID,
+    link::{Event, Fault, Link, NotSent, Outgoing},
+};
+use crate::{
+    model::{call::Notice, error::RpcError, json::Json},
+    provider::remote::frame::{self, Incoming},
+};
+
+/// Requests that may wait for the task that owns the link.
+const WISHES_MAX: usize = 256;
+/// What a request may have to hear before somebody listens; notices beyond it are dropped, and
+/// questions are refused.
+const SAID_MAX: usize = 64;
+/// JSON-RPC: there is no such method. Said of a question that nobody can be asked.
+const CANNOT_BE_ASKED: i64 = -32601;
+
+/// A server, to those who want something of it. Cheap to clone; when the last one is dropped, leave
+/// is taken of the server.
+#[derive(Clone)]
+pub(super) struct Server {
+    wishes: mpsc::Sender<Wish>,
+    shared: Arc<Shared>,
+}
+
+/// What passes by the queue, and so cannot be lost to a full one.
+struct Shared {
+    next_id: AtomicU64,
+    /// At most one entry for each request.
+    cancelled: Mutex<Vec<u64>>,
+    cancellation: Notify,
+    tools_changed: Notify,
+    ended: watch::Sender<Option<Arc<str>>>,
+}
+
+enum Wish {
+    Request {
+        id: u64,
+        method: &'static str,
+        json: String,
+        headers: HeaderMap,
+        waiting: Waiting,
+    },
+    /// The answer to a question of the server's.
+    Answer {
+        json: String,
+    },
+}
+
+/// Where the task tells what it hears of a request.
+struct Waiting {
+    said: mpsc::Sender<Said>,
+    answer: oneshot::Sender<Answer>,
+    /// Of the client whose call it is; `None` for a request of the bridge's own.
+    client: Option<Abilities>,
+}
+
+/// What a server says before it answers.
+#[derive(Debug)]
+pub(super) enum Said {
+    Notice(Notice),
+    Question(Question),
+}
+
+/// Something a server wants to know before it goes on.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub id: Json,
+    pub method: Box<str>,
+    pub params: Option<Json>,
+}
+
+/// How a request ended.
+pub(super) type Answer = Result<Result<Json, RpcError>, Fault>;
+
+/// The next thing heard of a request.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Said(Said),
+    Answer(Answer),
+}
+
+/// A request in flight; dropped before its answer, it is cancelled.
+pub(super) struct Request {
+    id: u64,
+    said: mpsc::Receiver<Said>,
+    answer: oneshot::Receiver<Answer>,
+    shared: Arc<Shared>,
+    /// The answer, when it came while something said before it was still to be heard.
+    kept: Option<Answer>,
+    is_over: bool,
+}
+
+impl Server {
+    /// Takes over `link`; the task that owns it is one of `tasks`.
+    pub(super) fn new(link: Link, tasks: &mut JoinSet<()>) -> Self {
+        let (wishes, queue) = mpsc::channel(WISHES_MAX);
+        let shared = Arc::new(Shared {
+            next_id: AtomicU64::new(FIRST_ID),
+            cancelled: Mutex::default(),
+            cancellation: Notify::new(),
+            tools_changed: Notify::new(),
+            ended: watch::Sender::new(None),
+        });
+        let conversation = Conversation {
+            link,
+            wishes: queue,
+            shared: Arc::clone(&shared),
+            waiting: HashMap::new(),
+        };
+        tasks.spawn(conversation.run());
+        Self { wishes, shared }
+    }
+
+    /// An id for a request to come, so that it can name itself in its parameters.
+    pub(super) fn id(&self) -> u64 {
+        self.shared.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Sends request `id` with `params`. `client` says what the client can do whose call it is.
+    pub(super) fn request(
+        &self,
+        id: u64,
+        method: &'static str,
+        params: &str,
+        headers: HeaderMap,
+        client: Option<Abilities>,
+    ) -> Result<Request, NotSent> {
+        let (said_sender, said) = mpsc::channel(SAID_MAX);
+        let (answer_sender, answer) = oneshot::channel();
+        let waiting = Waiting { said: said_sender, answer: answer_sender, client };
+        let json = frame::request(id, method, params);
+        self.wish(Wish::Request { id, method, json, headers, waiting })?;
+        Ok(Request {
+            id,
+            said,
+            answer,
+            shared: Arc::clone(&self.shared),
+            kept: None,
+            is_over: false,
+        })
+    }
+
+    /// Answers a question of the server's.
+    pub(super) fn answer(
+        &self,
+        question: &Json,
+        outcome: Result<&Json, &str>,
+    ) -> Result<(), NotSent> {
+        self.wish(Wish::Answer { json: answer_to(question, outcome) })
+    }
+
+    fn wish(&self, wish: Wish) -> Result<(), NotSent> {
+        self.wishes.try_send(wish).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NotSent::Busy,
+            mpsc::error::TrySendError::Closed(_) => NotSent::Gone,
+        })
+    }
+
+    /// Waits until the server says that its tools have changed.
+    pub(super) async fn tools_changed(&self) {
+        self.shared.tools_changed.notified().await;
+    }
+
+    /// Has whoever waits for a change of the tools believe that there was one.
+    pub(super) fn look_again(&self) {
+        self.shared.tools_changed.notify_one();
+    }
+
+    /// Waits until the server is gone, and says why.
+    pub(super) async fn ended(&self) -> Arc<str> {
+        let mut ended = self.shared.ended.subscribe();
+        let why = ended.wait_for(Option::is_some).await;
+        let why = why.ok().and_then(|why| why.clone());
+        why.unwrap_or_else(|| "the server is gone".into())
+    }
+}
+
+fn answer_to(question: &Json, outcome: Result<&Json, &str>) -> String {
+    match outcome {
+        Ok(result) => frame::result_of(question, result),
+        Err(why) => frame::error(question, CANNOT_BE_ASKED, why, None),
+    }
+}
+
+impl Request {
+    /// The next thing heard; nothing after the answer. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Heard {
+        let answer = match self.kept.take() {
+            Some(answer) => answer,
+            None => select! {
+                biased;
+                Some(said) = self.said.recv() => return Heard::Said(said),
+                answer = &mut self.answer => {
+                    self.is_over = true;
+                    let reason = "the server is gone".into();
+                    answer.unwrap_or_else(|_gone| Err(Fault { reason, may_have_run: true }))
+                }
+            },
+        };
+        // What was said before the answer is heard before it, however close they came.
+        match self.said.try_recv() {
+            Ok(said) => {
+                self.kept = Some(answer);
+                Heard::Said(said)
+            }
+            Err(_none) => Heard::Answer(answer),
+        }
+    }
+
+    /// What has been said already, if anything.
+    pub(super) fn said(&mut self) -> Option<Said> {
+        self.said.try_recv().ok()
+    }
+
+    /// The answer alone.
+    pub(super) async fn answered(mut self) -> Answer {
+        loop {
+            if let Heard::Answer(answer) = self.next().await {
+                return answer;
+            }
+        }
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.shared.cancelled.lock().push(self.id);
+            self.shared.cancellation.notify_one();
+        }
+    }
+}
+
+/// The task that owns the link.
+struct Conversation {
+    link: Link,
+    wishes: mpsc::Receiver<Wish>,
+    shared: Arc<Shared>,
+    waiting: HashMap<u64, Waiting>,
+}
+
+impl Conversation {
+    async fn run(mut self) {
+        let why = self.converse().await;
+        let fault = Fault { reason: why.clone(), may_have_run: true };
+        for (_, waiting) in self.waiting.drain() {
+            // Whoever waited may have left.
+            drop(waiting.answer.send(Err(fault.clone())));
+        }
+        self.shared.ended.send_replace(Some(why.into()));
+        self.link.close().await;
+    }
+
+    /// Until the end, and why it came.
+    async fn converse(&mut self) -> String {
+        loop {
+            select! {
+                event = self.link.next() => match event {
+                    Event::Said { on, message } => self.said(on, message),
+                    Event::Unanswered { id, fault } => self.answered(id, Err(fault)),
+                    Event::Ended(why) => return why,
+                },
+                wish = self.wishes.recv() => match wish {
+                    Some(wish) => self.wish(wish),
+                    None => return "the bridge stops".into(),
+                },
+                () = self.shared.cancellation.notified() => self.cancel(),
+            }
+        }
+    }
+
+    fn wish(&mut self, wish: Wish) {
+        match wish {
+            Wish::Request { id, method, json, headers, waiting } => {
+                if waiting.answer.is_closed() {
+                    return;
+                }
+                self.waiting.insert(id, waiting);
+                let request = Outgoing::Request { id, method, json, headers };
+                if let Err(error) = self.link.send(request) {
+                    let fault = Fault { reason: error.to_string(), may_have_run: false };
+                    self.answered(id, Err(fault));
+                }
+            }
+            Wish::Answer { json } => self.send(Outgoing::Answer { json }),
+        }
+    }
+
+    fn cancel(&mut self) {
+        for id in std::mem::take(&mut *self.shared.cancelled.lock()) {
+            if self.waiting.remove(&id).is_some() {
+                self.send(Outgoing::Cancel { id, reason: "nobody waits for the answer" });
+            }
+        }
+    }
+
+    fn said(&mut self, on: Option<u64>, message: Incoming) {
+        match message {
+            Incoming::Answer { id: Some(id), outcome } => self.answered(id, Ok(outcome)),
+            Incoming::Answer { id: None, outcome } => {
+                tracing::debug!(?outcome, "the server answered something nobody asked");
+            }
+            Incoming::Request { id, method, params } => {
+                self.asked(on, Question { id, method, params });
+            }
+            Incoming::Notification { method, params } => {
+                self.noticed(on, &method, params.as_ref());
+            }
+        }
+    }
+
+    fn answered(&mut self, id: u64, answer: Answer) {
+        if let Some(waiting) = self.waiting.remove(&id) {
+            // The caller may have left at this very moment.
+            drop(waiting.answer.send(answer));
+        }
+    }
+
+    /// A question goes to the call on whose stream it came. Over stdio it comes on none: then to
+    /// the one begun last whose client can be asked.
+    fn asked(&self, on: Option<u64>, question: Question) {
+        let (id, method) = (question.id.clone(), &*question.method);
+        if method == "ping" {
+            return self.send(Outgoing::Answer { json: frame::result(&id, &json!({})) });
+        }
+        let why = if capabilities::is_question(method) {
+            let can = |waiting: &Waiting| {
+                waiting.client.is_some_and(|client| client.allow(method, question.params.as_ref()))
+            };
+            let call = match on {
+                Some(on) => self.waiting.get(&on).filter(|waiting| can(waiting)),
+                None => {
+                    let able = self.waiting.iter().filter(|(_, waiting)| can(waiting));
+                    able.max_by_key(|(id, _)| **id).map(|(_, waiting)| waiting)
+                }
+            };
+            match call.map(|call| call.said.try_send(Said::Question(question))) {
+                Some(Ok(())) => return,
+                Some(Err(_full)) => "too many questions wait for the client",
+                None => "no client that can be asked this is waiting for an answer",
+            }
+        } else {
+            "there is no such method here"
+        };
+        self.send(Outgoing::Answer { json: answer_to(&id, Err(why)) });
+    }
+
+    fn noticed(&mut self, on: Option<u64>, method: &str, params: Option<&Json>) {
+        let told = match (method, params) {
+            ("notifications/tools/list_changed", _) => {
+                self.shared.tools_changed.notify_one();
+                return;
+            }
+            ("notifications/progress", Some(params)) => {
+                let said = frame::progress(params);
+                said.map(|(id, progress)| (Some(id), Notice::Progress(progress)))
+            }
+            // Nothing in it says which call it is about, but over HTTP its stream does.
+            ("notifications/message", Some(params)) => {
+                let newest = || self.waiting.iter().filter(|(_, w)| w.client.is_some());
+                let id = on.or_else(|| newest().map(|(id, _)| *id).max());
+                frame::log(params).map(|log| (id, Notice::Log(log)))
+            }
+            _ => return,
+        };
+        match told {
+            Some((Some(id), notice)) => {
+                let said = self.waiting.get(&id).map(|w| w.said.try_send(Said::Notice(notice)));
+                if let Some(Err(_full)) = said {
+                    tracing::debug!("a notice was dropped: the hub is slow to hear it");
+                }
+            }
+            Some((None, Notice::Log(log))) => {
+                tracing::info!(level = log.level.as_str(), data = log.data.as_str(), "it logs");
+            }
+            _ => tracing::debug!(method, "a notification of the server was not understood"),
+        }
+    }
+
+    fn send(&self, outgoing: Outgoing) {
+        if let Err(error) = self.link.send(outgoing) {
+            tracing::debug!(%error, "something could not be told to the server");
+        }
+    }
+}
