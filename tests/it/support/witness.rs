@@ -30,9 +30,7 @@ impl Witness {
 
     /// A script of ours, which uses somebody's client library.
     pub(crate) fn node(script: &str) -> Self {
-        let install = "npm --prefix tests/witnesses ci";
-        Self(Command::new(installed("node_modules/.bin/node", install)))
-            .with([installed(script, install)])
+        Self(Command::new(of_npm("node_modules/.bin/node"))).with([of_npm(script)])
     }
 
     pub(crate) fn python(script: &str) -> Self {
@@ -74,6 +72,11 @@ impl Witness {
 /// Where the witnesses are kept.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/witnesses")
+}
+
+/// A file that `npm` puts there, or that is there anyway.
+pub(crate) fn of_npm(file: &str) -> PathBuf {
+    installed(file, "npm --prefix tests/witnesses ci")
 }
 
 /// A file that an install puts there; a test without it must not pass as if it had run.

@@ -1,0 +1,391 @@
+//! `mcp-hub connect`: servers that other people wrote, and some that misbehave, offered to a hub.
+
+use std::{fs, path::Path, time::Duration};
+
+use serde_json::{Value, json};
+use tempfile::tempdir;
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpListener,
+    process::Child,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::support::{
+    McpClient, PATIENCE, TestHub,
+    binary::{Process, mcp_hub, run},
+    client::Answer,
+    eventually,
+    hub::token,
+    witness::{self, Witness},
+};
+
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// A server takes longer to start than others take to answer.
+const START: Duration = Duration::from_secs(30);
+
+/// A bridge in a process of its own.
+struct Bridge(Child);
+
+impl Bridge {
+    fn start(hub: &str, arguments: &[&str]) -> Self {
+        Self::with_token(hub, None, arguments)
+    }
+
+    fn with_token(hub: &str, token: Option<&str>, arguments: &[&str]) -> Self {
+        let mut environment = vec![("MCP_HUB_URL", hub), ("PATH", env!("PATH"))];
+        environment.extend(token.map(|token| ("MCP_HUB_TOKEN", token)));
+        let arguments = [&["connect"], arguments].concat();
+        let mut command = mcp_hub(Path::new("/tmp"), &arguments, &environment);
+        Self(command.spawn().expect("it starts"))
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.0.id().expect("it runs");
+        kill(name, i32::try_from(id).expect("a process"));
+    }
+
+    /// Asks it to stop; gives its exit code and its log.
+    async fn stopped(mut self) -> (Option<i32>, String) {
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    async fn ended(&mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        let stderr = self.0.stderr.as_mut().expect("piped");
+        timeout(PATIENCE, stderr.read_to_string(&mut log)).await.expect("an end").expect("UTF-8");
+        let status = timeout(PATIENCE, self.0.wait()).await.expect("an end").expect("a status");
+        (status.code(), log)
+    }
+}
+
+fn kill(signal: &str, process: i32) {
+    let status = std::process::Command::new("kill")
+        .args([&format!("-{signal}"), &process.to_string()])
+        .status();
+    assert!(status.expect("kill runs").success());
+}
+
+/// The processes with `mark` among their arguments, but for the bridge itself.
+fn processes(mark: &str) -> Vec<(i32, Vec<String>)> {
+    let entries = fs::read_dir("/proc").expect("processes").flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let of = |id: i32| {
+        let line = fs::read(format!("/proc/{id}/cmdline")).ok()?;
+        let text = String::from_utf8_lossy(&line).into_owned();
+        let arguments: Vec<_> = text.split('\0').map(str::to_owned).collect();
+        let is_bridge = arguments.get(1).is_some_and(|first| first == "connect");
+        (!is_bridge && arguments.iter().any(|argument| argument == mark)).then_some((id, arguments))
+    };
+    ids.filter_map(of).collect()
+}
+
+fn guard_of(mark: &str) -> i32 {
+    let all = processes(mark);
+    all.iter().find(|(_, arguments)| arguments[1] == "guard").expect("a guard").0
+}
+
+fn server_of(mark: &str) -> i32 {
+    let all = processes(mark);
+    all.iter().find(|(_, arguments)| arguments[1] != "guard").expect("a server").0
+}
+
+fn path(file: &str) -> String {
+    witness::of_npm(file).to_str().expect("UTF-8").to_owned()
+}
+
+fn node() -> String {
+    path("node_modules/.bin/node")
+}
+
+fn everything() -> String {
+    path("node_modules/@modelcontextprotocol/server-everything/dist/index.js")
+}
+
+async fn until_listed(client: &McpClient, tool: &str, is_listed: bool) {
+    let deadline = Instant::now() + START;
+    while client.tools().await.iter().any(|name| name == tool) != is_listed {
+        assert!(Instant::now() < deadline, "{tool} is listed: {}", !is_listed);
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A bridge to the odd server, whose tools are listed.
+async fn odd(hub: &TestHub, era: &str) -> (Bridge, McpClient) {
+    let bridge = Bridge::start(hub.url(), &["--", &node(), &path("odd-server.mjs"), era]);
+    let client = McpClient::new(hub);
+    until_listed(&client, "verbatim", true).await;
+    (bridge, client)
+}
+
+#[tokio::test]
+async fn the_official_test_server_is_used_by_official_clients() {
+    let hub = TestHub::start().await;
+    let bridge = Bridge::start(hub.url(), &["--", &node(), &everything()]);
+    until_listed(&McpClient::new(&hub), "trigger-elicitation-request", true).await;
+    let seen = Witness::node("everything.mjs").with([format!("{}/mcp", hub.url())]).testify().await;
+    let seen: Value = serde_json::from_str(&seen).expect("JSON");
+    for era in ["legacy", "modern"] {
+        assert_eq!(seen[era]["echo"], "Echo: hello", "{seen}");
+        assert_eq!(seen[era]["progress"], json!([[1, 3], [2, 3], [3, 3]]), "{seen}");
+    }
+    let said = |key: &str| seen["modern"][key].as_str().unwrap_or_default().to_owned();
+    assert!(said("elicited").contains("Name: Ada Lovelace"), "{seen}");
+    assert!(said("sampled").contains("You said: "), "{seen}");
+    assert!(said("roots").contains("file:///home/ada"), "{seen}");
+    assert_eq!(bridge.stopped().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_kill_of_anything_heals_and_leaves_nothing_behind() {
+    let mark = format!("mark-{}", std::process::id());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listen = listener.local_addr().expect("an address").to_string();
+    drop(listener);
+    let start = ["--plugins", "/nowhere", "--listen", &listen];
+    let hub = Process::start(Path::new("/tmp"), &start, &[]).await;
+    let bridge = Bridge::start(hub.url(), &["--", &node(), &everything(), "stdio", &mark]);
+    let client = McpClient::at(hub.url());
+    let listed = async |is| until_listed(&client, "echo", is).await;
+    let echoes = async || {
+        listed(true).await;
+        let answer = client.call("echo", json!({ "message": "hi" })).await;
+        assert_eq!(answer.said(), "Echo: hi");
+        assert_eq!(processes(&mark).len(), 2, "one guard and one server");
+    };
+    echoes().await;
+    for victim in [server_of, guard_of] {
+        kill("KILL", victim(&mark));
+        listed(false).await;
+        echoes().await;
+    }
+    hub.signal("KILL").await;
+    hub.ended().await;
+    let hub = Process::start(Path::new("/tmp"), &start, &[]).await;
+    echoes().await;
+    bridge.signal("KILL");
+    listed(false).await;
+    eventually("nothing is left", || processes(&mark).is_empty()).await;
+    drop(hub);
+}
+
+#[tokio::test]
+async fn a_call_in_flight_is_lost_with_its_server_and_said_to_be() {
+    let hub = TestHub::start().await;
+    let (_bridge, client) = odd(&hub, "legacy").await;
+    let answer = client.call("die", json!({})).await;
+    assert_eq!(answer.result()["isError"], true);
+    assert!(answer.said().contains("unknown"), "{}", answer.said());
+    until_listed(&client, "verbatim", true).await;
+    let answer = client.call("die_safely", json!({})).await;
+    assert_eq!(answer.result()["isError"], true, "{answer:?}");
+}
+
+#[tokio::test]
+async fn json_passes_as_it_came() {
+    let hub = TestHub::start().await;
+    for era in ["legacy", "modern"] {
+        let (bridge, client) = odd(&hub, era).await;
+        let arguments = r#"{"z":1.0,"a":[1e400,"\u00e9"],"n":123456789012345678901}"#;
+        let body = client.modern_request("tools/call", json!({ "name": "verbatim" }));
+        let body = body.build().expect("a request");
+        let text = String::from_utf8_lossy(body.body().expect("a body").as_bytes().expect("bytes"));
+        let text = text.replacen(
+            r#""name":"verbatim""#,
+            &format!(r#""name":"verbatim","arguments":{arguments}"#),
+            1,
+        );
+        let request = client.modern_request("tools/call", json!({ "name": "verbatim" })).body(text);
+        let answer = McpClient::send(request).await;
+        let expected = format!(
+            r#"{{"content":[] ,"structuredContent":{{"given":{arguments}}},"odd":[1.50,123456789012345678901234567890]"#
+        );
+        let expected = expected.trim_start_matches('{');
+        assert!(answer.text.contains(expected), "{era}: {}", answer.text);
+        drop(bridge.stopped().await);
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_heard_of_and_a_cancellation_reaches_the_server() {
+    let hub = TestHub::start().await;
+    for era in ["legacy", "modern"] {
+        let (bridge, client) = odd(&hub, era).await;
+        client.call("change", json!({})).await;
+        until_listed(&client, "new", true).await;
+        let stalls = client.modern_request("tools/call", json!({ "name": "stall" }));
+        assert!(timeout(Duration::from_millis(300), stalls.send()).await.is_err(), "{era}");
+        until_listed(&client, "was_cancelled", true).await;
+        drop(bridge.stopped().await);
+        until_listed(&client, "new", false).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_on_the_way_is_heard() {
+    let hub = TestHub::start().await;
+    for era in ["legacy", "modern"] {
+        let (bridge, client) = odd(&hub, era).await;
+        let params = json!({
+            "name": "log",
+            "_meta": { "progressToken": "p", "io.modelcontextprotocol/logLevel": "info" },
+        });
+        let mut events = McpClient::events(client.modern_request("tools/call", params)).await;
+        let mut heard = Vec::new();
+        while let Some(event) = events.next().await {
+            heard.push(event);
+        }
+        // Over stdio a modern server's log says no more of its call than a legacy one's.
+        let methods: Vec<_> = heard.iter().map(|event| event["method"].as_str()).collect();
+        let expected = [Some("notifications/message"), Some("notifications/progress"), None];
+        assert_eq!(methods, expected, "{era}: {heard:?}");
+        assert_eq!(heard[0]["params"]["data"], json!({ "odd": true }));
+        assert_eq!(
+            heard[1]["params"],
+            json!({ "progressToken": "p", "progress": 1, "total": 2.5 })
+        );
+        drop(bridge.stopped().await);
+    }
+}
+
+async fn ask(client: &McpClient, capabilities: Value, more: Value) -> Answer {
+    let mut params = more;
+    params["name"] = json!("ask");
+    params["_meta"] = json!({ CAPABILITIES: capabilities });
+    client.modern("tools/call", params).await
+}
+
+#[tokio::test]
+async fn a_question_to_the_client_comes_back_answered() {
+    let hub = TestHub::start().await;
+    for (era, key) in [("legacy", "q1"), ("modern", "k")] {
+        let (bridge, client) = odd(&hub, era).await;
+        let able = json!({ "elicitation": {} });
+        let asked = ask(&client, able.clone(), json!({})).await;
+        let question =
+            r#"{"method":"elicitation/create","params":{"zebra":1,"message":"Name?","apple":2}}"#;
+        assert!(asked.text.contains(question), "{}", asked.text);
+        let state = &asked.result()["requestState"];
+
+        // Without the answer it is asked again.
+        let again =
+            ask(&client, able.clone(), json!({ "requestState": state, "inputResponses": {} }));
+        let state = again.await.result()["requestState"].clone();
+        let response = json!({ "action": "accept", "content": { "name": "Ada" } });
+        let more = json!({ "requestState": state, "inputResponses": { key: response } });
+        let answer = ask(&client, able.clone(), more.clone()).await;
+        let expected = match era {
+            "legacy" => response.to_string(),
+            _ => json!(["mine", response]).to_string(),
+        };
+        assert_eq!(answer.said(), expected, "{era}");
+        if era == "legacy" {
+            let late = ask(&client, able, more).await;
+            assert!(late.said().contains("Call the tool again"), "{}", late.said());
+            let unable = ask(&client, json!({}), json!({})).await;
+            assert!(unable.said().contains("no client that can be asked"), "{}", unable.said());
+        }
+        drop(bridge.stopped().await);
+    }
+}
+
+#[tokio::test]
+async fn a_server_learns_of_the_client_what_its_era_has_a_place_for() {
+    let hub = TestHub::start().await;
+    for era in ["legacy", "modern"] {
+        let (bridge, client) = odd(&hub, era).await;
+        let params = json!({ "name": "meta", "_meta": { "com.example/own": [1] } });
+        let answer = client.modern("tools/call", params).await;
+        let meta = &answer.result()["structuredContent"];
+        assert_eq!(meta["com.example/own"], json!([1]), "{meta}");
+        assert!(meta["progressToken"].is_u64(), "{meta}");
+        let version = meta.get("io.modelcontextprotocol/protocolVersion");
+        let expected = (era == "modern").then(|| json!("2026-07-28"));
+        assert_eq!(version, expected.as_ref(), "{meta}");
+        assert_eq!(meta.get(CAPABILITIES).is_some(), era == "modern", "{meta}");
+        drop(bridge.stopped().await);
+    }
+}
+
+#[tokio::test]
+async fn the_servers_of_a_file_are_all_offered() {
+    let hub = TestHub::with_users().await;
+    let folder = tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("room");
+    fs::write(data.join("note.txt"), "remember the milk").expect("room");
+    let server = |name: &str| {
+        path(&format!("node_modules/@modelcontextprotocol/server-{name}/dist/index.js"))
+    };
+    let memory = data.join("memory.jsonl");
+    let file = json!({ "mcpServers": {
+        "files": { "command": node(), "args": [server("filesystem"), data] },
+        "memory": { "command": node(), "args": [server("memory")], "env": { "MEMORY_FILE_PATH": memory } },
+        "off": { "command": "no such command", "disabled": true },
+    } });
+    let config = folder.path().join("mcp.json");
+    fs::write(&config, file.to_string()).expect("room");
+    let arguments = [
+        "--config",
+        config.to_str().expect("UTF-8"),
+        "--prefix",
+        "{server}_",
+        "--deny",
+        "write_*,move_file",
+        "--deny",
+        "edit_file",
+    ];
+    let token = token("alice");
+    let bridge = Bridge::with_token(hub.url(), Some(&token), &arguments);
+    let client = McpClient::of_user(&hub, "alice");
+    until_listed(&client, "files_read_text_file", true).await;
+    until_listed(&client, "memory_create_entities", true).await;
+    let tools = client.tools().await;
+    assert!(
+        !tools.iter().any(|tool| tool.contains("write_") || tool.contains("edit_")),
+        "{tools:?}"
+    );
+    let note = json!({ "path": data.join("note.txt") });
+    let answer = client.call("files_read_text_file", note).await;
+    assert_eq!(answer.said(), "remember the milk");
+    let ada = json!({ "name": "Ada", "entityType": "person", "observations": ["counts"] });
+    client.call("memory_create_entities", json!({ "entities": [ada] })).await;
+    let graph = client.call("memory_read_graph", json!({})).await;
+    assert!(graph.said().contains("counts"), "{}", graph.said());
+    assert!(McpClient::of_user(&hub, "bob").tools().await.is_empty());
+    assert_eq!(bridge.stopped().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_faulty_command_line_is_said_to_be_so() {
+    let folder = tempdir().expect("a folder");
+    fs::write(folder.path().join("bad.json"), r#"{"mcpServers":{"a":{}}}"#).expect("room");
+    fs::write(folder.path().join("none.json"), r#"{"mcpServers":{}}"#).expect("room");
+    for (arguments, part) in [
+        (&["connect"][..], "required"),
+        (&["connect", "--", "no-such-command"], "is not on the PATH"),
+        (&["connect", "--", "./no-such-file"], "is no file"),
+        (&["connect", "--config", "gone.json"], "gone.json cannot be read"),
+        (&["connect", "--config", "bad.json"], "\"a\": it has neither"),
+        (&["connect", "--config", "none.json"], "has no servers"),
+        (&["connect", "--server", "ftp://x"], "begins with http"),
+        (&["connect", "--server", "http://x", "--header", "odd"], "NAME: VALUE"),
+        (&["connect", "--server", "http://x", "--config", "bad.json"], "cannot be used with"),
+        (&["connect", "--url", "http://a:b@x", "--server", "http://x"], "no part of a URL"),
+    ] {
+        let ended = run(folder.path(), arguments, &[]).await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
+        assert!(ended.stderr.contains(part), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_ends_it() {
+    let hub = TestHub::with_users().await;
+    let odd_server = path("odd-server.mjs");
+    let mut bridge = Bridge::with_token(hub.url(), Some("nonsense"), &["--", &node(), &odd_server]);
+    let (code, log) = bridge.ended().await;
+    assert_eq!(code, Some(4), "{log}");
+    assert!(log.contains("does not accept the token"), "{log}");
+}
