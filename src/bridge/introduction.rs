@@ -18,7 +18,7 @@ const LEGACY: &str = "2025-11-25";
 const PROBE_TIME: Duration = Duration::from_secs(5);
 /// How long a server may take to start: it may have to be downloaded first.
 const START_TIME: Duration = Duration::from_secs(180);
-/// How often a server that only speaks the modern era may fall silent at first.
+/// The ids of the two questions.
 const DISCOVER: u64 = 1;
 const INITIALIZE: u64 = 2;
 /// The first id that is free after the introduction.
@@ -53,7 +53,7 @@ pub(super) async fn introduce(link: &mut Link) -> Result<Introduction, String> {
     let deadline = Instant::now() + START_TIME;
     ask(link, DISCOVER, "server/discover", &json!({ "_meta": envelope() }))?;
     let mut probe_ends = Some(Instant::now() + PROBE_TIME);
-    let (mut modern, mut legacy) = (None, None);
+    let (mut is_not_modern, mut is_not_legacy) = (false, None);
     loop {
         let event = match timeout_at(probe_ends.unwrap_or(deadline), link.next()).await {
             Ok(event) => event,
@@ -66,9 +66,12 @@ pub(super) async fn introduce(link: &mut Link) -> Result<Introduction, String> {
             }
         };
         let (id, outcome) = match event {
-            Event::Said { message: Incoming::Answer { id: Some(id), outcome }, .. } => {
-                (id, outcome.map_err(|error| format!("error {}: {}", error.code, error.message)))
-            }
+            Event::Said { message: Incoming::Answer { id: Some(id), outcome }, .. } => (
+                id,
+                outcome.map_err(|error| {
+                    format!("it refuses to begin: {} ({})", error.message, error.code)
+                }),
+            ),
             Event::Said { message: Incoming::Request { id, method, .. }, .. } => {
                 let json = match &*method {
                     "ping" => frame::result(&id, &json!({})),
@@ -88,7 +91,8 @@ pub(super) async fn introduce(link: &mut Link) -> Result<Introduction, String> {
                     return Ok(introduction);
                 }
                 Err(why) => {
-                    modern = Some(why);
+                    tracing::debug!(why, "the server does not speak the modern era");
+                    is_not_modern = true;
                     if probe_ends.take().is_some() {
                         initialize(link)?;
                     }
@@ -102,13 +106,13 @@ pub(super) async fn introduce(link: &mut Link) -> Result<Introduction, String> {
                         .map_err(|error| error.to_string())?;
                     return Ok(introduction);
                 }
-                Err(why) => legacy = Some(why),
+                Err(why) => is_not_legacy = Some(why),
             },
             _ => {}
         }
         // A server that spoke the modern era only, slowly, would still be waited for.
-        if let (Some(_), Some(legacy)) = (&modern, &legacy) {
-            return Err(format!("the server is no MCP server: {legacy}"));
+        if let (true, Some(why)) = (is_not_modern, &is_not_legacy) {
+            return Err(why.clone());
         }
     }
 }

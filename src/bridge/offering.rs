@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tokio::{
     select,
     task::JoinSet,
-    time::{Duration, Instant, interval, sleep, timeout},
+    time::{Duration, Instant, interval_at, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +35,7 @@ const LIST_TIME: Duration = Duration::from_secs(60);
 const PAGES_MAX: usize = 1000;
 /// A server that held for so long was a good one: the next pause is short again.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
-/// How often calls are looked for that nobody came back to.
+/// How often calls are looked for that nobody came back to, and tools that changed without a word.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How long after a change of the tools they are listed: changes come in flocks.
 const SETTLING_TIME: Duration = Duration::from_millis(50);
@@ -157,7 +157,7 @@ impl Bridge {
             Target::Program(program) => {
                 stdio::start(program, &self.guard).map_err(|error| error.to_string())
             }
-            Target::Http(target) => http::open(target),
+            Target::Http(target) => Ok(http::open(target.clone())),
         }
     }
 }
@@ -193,7 +193,9 @@ impl Offering<'_> {
             () = stop.cancelled() => return Err(Broken::Ended(Ended::Stopped)),
         };
         self.told(&tools);
-        let mut sweep = interval(SWEEP);
+        let mut sweep = interval_at(Instant::now() + SWEEP, SWEEP);
+        // A process that ends is noticed; over HTTP nothing may tell that a server is not there.
+        let must_be_asked = self.caller.is_http || !self.introduction.tells_changes;
         loop {
             let changed = select! {
                 () = stop.cancelled() => {
@@ -202,7 +204,7 @@ impl Offering<'_> {
                 }
                 refused = client.ended() => return Err(refused.into()),
                 () = server.tools_changed() => true,
-                _ = sweep.tick() => false,
+                _ = sweep.tick() => must_be_asked,
             };
             self.caller.questions.forget_old();
             if changed {

@@ -10,6 +10,7 @@ use std::{
 
 use bytestring::ByteString;
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Deserialize;
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, Command},
@@ -20,11 +21,13 @@ use tokio::{
 
 use tracing::Instrument;
 
-use super::link::{DEPTH_MAX, Event, Link, MESSAGE_BYTES_MAX, Outgoing};
+use super::link::{DEPTH_MAX, Event, Fault, Link, MESSAGE_BYTES_MAX, Outgoing};
 use crate::provider::remote::frame::{self, Incoming};
 
 /// What of one line of a server's log is kept, in bytes.
 const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
+/// What of a line that is no message is told, in bytes.
+const NOISE_BYTES_MAX: usize = 200;
 /// How long the server and everything it started may take to end; the guard takes less.
 const ENDING_TIME: Duration = Duration::from_secs(6);
 
@@ -132,17 +135,22 @@ async fn messages(mut output: impl AsyncBufRead + Unpin, events: &mpsc::Sender<E
         if text.is_empty() {
             continue;
         }
-        match message(text) {
-            Ok(message) => {
-                if events.send(Event::Said { on: None, message }).await.is_err() {
-                    return String::new();
+        let event = match message(text) {
+            Ok(message) => Event::Said { on: None, message },
+            Err(reason) => match answered(text) {
+                // Whoever waits for it is told at once, rather than when time is up.
+                Some(id) => Event::Unanswered { id, fault: Fault { reason, may_have_run: true } },
+                // Some print a greeting, or what they should have logged.
+                None => {
+                    let start = String::from_utf8_lossy(&text[..text.len().min(NOISE_BYTES_MAX)]);
+                    let line = start.escape_debug();
+                    tracing::warn!(%reason, %line, "not a message of MCP");
+                    continue;
                 }
-            }
-            // Some print a greeting, or what they should have logged.
-            Err(why) => {
-                let start = String::from_utf8_lossy(&text[..text.len().min(200)]);
-                tracing::warn!(%why, line = %start.escape_debug(), "not a message of MCP");
-            }
+            },
+        };
+        if events.send(event).await.is_err() {
+            return String::new();
         }
     }
 }
@@ -150,6 +158,15 @@ async fn messages(mut output: impl AsyncBufRead + Unpin, events: &mpsc::Sender<E
 fn message(line: &[u8]) -> Result<Incoming, String> {
     let text = ByteString::try_from(line).map_err(|_invalid| "it is not UTF-8".to_owned())?;
     Incoming::parse(&text, DEPTH_MAX).map_err(|fault| fault.to_string())
+}
+
+/// The request that `line` would answer, if it were as it should be.
+fn answered(line: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Answer {
+        id: u64,
+    }
+    serde_json::from_slice::<Answer>(line).ok().map(|answer| answer.id)
 }
 
 /// Logs what the server writes to its log.

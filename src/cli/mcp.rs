@@ -1,6 +1,6 @@
 //! A small MCP client of the 2026-07-28 revision: lists tools and calls them, nothing more.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use reqwest::{
     Url,
@@ -15,7 +15,7 @@ use super::{
     answer::{self, Notice},
     failure::{Failure, HEADER_MISMATCH},
 };
-use crate::bridge::headers;
+use crate::bridge::{headers, http::is_here};
 
 const REVISION: &str = "2026-07-28";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -200,12 +200,6 @@ fn meta(progress_token: Option<u64>) -> Value {
         meta["io.modelcontextprotocol/logLevel"] = "info".into();
     }
     meta
-}
-
-/// Whether the hub is on this machine, where a proxy for the world outside is in the way.
-fn is_here(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

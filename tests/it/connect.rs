@@ -1,22 +1,23 @@
 //! `mcp-hub connect`: servers that other people wrote, and some that misbehave, offered to a hub.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process::Stdio, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     net::TcpListener,
     process::Child,
     time::{Instant, sleep, timeout},
 };
 
 use crate::support::{
-    McpClient, PATIENCE, TestHub,
+    McpClient, PATIENCE, TestHub, TestProvider,
     binary::{Process, mcp_hub, run},
     client::Answer,
     eventually,
     hub::token,
+    provider::{text, tool},
     witness::{self, Witness},
 };
 
@@ -43,6 +44,18 @@ impl Bridge {
     fn signal(&self, name: &str) {
         let id = self.0.id().expect("it runs");
         kill(name, i32::try_from(id).expect("a process"));
+    }
+
+    /// The next line of its log that has `part` in it.
+    async fn log_with(&mut self, part: &str) -> String {
+        let mut lines = BufReader::new(self.0.stderr.as_mut().expect("piped")).lines();
+        loop {
+            let line = timeout(PATIENCE, lines.next_line()).await.expect("a line in time");
+            let line = line.expect("UTF-8").expect("a line");
+            if line.contains(part) {
+                return line;
+            }
+        }
     }
 
     /// Asks it to stop; gives its exit code and its log.
@@ -223,6 +236,15 @@ async fn a_change_is_heard_of_and_a_cancellation_reaches_the_server() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_passed_on_is_told_at_once() {
+    let hub = TestHub::start().await;
+    let (_bridge, client) = odd(&hub, "legacy").await;
+    let answer = timeout(PATIENCE, client.call("deep", json!({}))).await.expect("at once");
+    assert_eq!(answer.result()["isError"], true);
+    assert!(answer.said().contains("nested deeper than 128 levels"), "{}", answer.said());
+}
+
+#[tokio::test]
 async fn what_is_said_on_the_way_is_heard() {
     let hub = TestHub::start().await;
     for era in ["legacy", "modern"] {
@@ -388,4 +410,92 @@ async fn a_token_that_is_refused_ends_it() {
     let (code, log) = bridge.ended().await;
     assert_eq!(code, Some(4), "{log}");
     assert!(log.contains("does not accept the token"), "{log}");
+}
+
+/// The official test server, over HTTP at a port of its own.
+async fn everything_over_http() -> (Child, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let server = start_everything_over_http(port);
+    (server, format!("http://127.0.0.1:{port}/mcp"))
+}
+
+fn start_everything_over_http(port: u16) -> Child {
+    let mut command = tokio::process::Command::new(node());
+    command.args([&everything(), "streamableHttp"]).env("PORT", port.to_string());
+    command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command.spawn().expect("it starts")
+}
+
+#[tokio::test]
+async fn a_server_over_http_is_offered_and_found_again_after_it_was_killed() {
+    let hub = TestHub::start().await;
+    let (mut server, url) = everything_over_http().await;
+    let bridge = Bridge::start(hub.url(), &["--server", &url, "--prefix", "far."]);
+    let client = McpClient::new(&hub);
+    until_listed(&client, "far.echo", true).await;
+    let answer = client.call("far.echo", json!({ "message": "hi" })).await;
+    assert_eq!(answer.said(), "Echo: hi");
+    let able = json!({ "elicitation": {} });
+    let params = |more: Value| {
+        let mut params = more;
+        params["name"] = json!("far.trigger-elicitation-request");
+        params["_meta"] = json!({ CAPABILITIES: able });
+        params
+    };
+    let asked = client.modern("tools/call", params(json!({}))).await;
+    let state = &asked.result()["requestState"];
+    let response = json!({ "action": "accept", "content": { "name": "Ada", "check": true } });
+    let more = json!({ "requestState": state, "inputResponses": { "q1": response } });
+    let answer = client.modern("tools/call", params(more)).await;
+    assert!(answer.text.contains("Name: Ada"), "{}", answer.text);
+
+    server.kill().await.expect("it is killed");
+    until_listed(&client, "far.echo", false).await;
+    let port = url.trim_end_matches("/mcp").rsplit(':').next().expect("a port");
+    let _server = start_everything_over_http(port.parse().expect("a port"));
+    until_listed(&client, "far.echo", true).await;
+    let answer = client.call("far.echo", json!({ "message": "again" })).await;
+    assert_eq!(answer.said(), "Echo: again");
+    assert_eq!(bridge.stopped().await.0, Some(0));
+}
+
+/// A hub is a modern server over HTTP like any other, and wants a token.
+#[tokio::test]
+async fn a_hub_can_be_offered_to_another() {
+    let (near, far) = (TestHub::start().await, TestHub::with_users().await);
+    let definition = json!({
+        "name": "greet", "description": "Greets",
+        "inputSchema": { "type": "object", "properties": {
+            "name": { "type": "string", "x-mcp-header": "Name" },
+        } },
+    });
+    let mut provider = TestProvider::offering_as(&far, Some("alice"), "p", &[definition]).await;
+    let url = format!("{}/mcp", far.url());
+    let token = token("alice");
+    let bridge = Bridge::start(near.url(), &["--server", &url, "--server-token", &token]);
+    let client = McpClient::new(&near);
+    until_listed(&client, "greet", true).await;
+    let arguments = json!({ "name": "greet", "arguments": { "name": "Zoë" } });
+    let call = client
+        .modern_request("tools/call", arguments)
+        .header("mcp-param-name", "=?base64?Wm/Dqw==?=");
+    let (answer, ()) = tokio::join!(McpClient::send(call), async {
+        let (id, params) = provider.next_call().await;
+        assert_eq!(params["arguments"], json!({ "name": "Zoë" }));
+        provider.answer(&id, text("Hello, Zoë!")).await;
+    });
+    assert_eq!(answer.said(), "Hello, Zoë!");
+    provider.register("p", &[tool("other")]).await;
+    until_listed(&client, "other", true).await;
+    until_listed(&client, "greet", false).await;
+    drop(provider);
+    until_listed(&client, "other", false).await;
+    assert_eq!(bridge.stopped().await.0, Some(0));
+
+    let mut bridge = Bridge::start(near.url(), &["--server", &url]);
+    let refusal = bridge.log_with("401").await;
+    assert!(refusal.contains("--server-token"), "{refusal}");
+    assert_eq!(bridge.stopped().await.0, Some(0));
 }
