@@ -125,7 +125,7 @@ fn endpoint(hub: &str) -> Result<Url, Refused> {
     let refused = |why: &str| Refused::Url(hub.into(), why.into());
     let mut url = Url::parse(hub).map_err(|error| refused(&error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Refused::Url("it".into(), "a token is not part of a URL".into()));
+        return Err(Refused::Url("it".into(), "a name or token is no part of a URL".into()));
     }
     let scheme = match url.scheme() {
         "http" | "ws" => "ws",

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Levels of nesting in what a hub sends.
-const DEPTH_MAX: usize = 256;
+const DEPTH_MAX: usize = 4096;
 /// Things said on the way that may wait to be sent, of all calls together.
 const NOTICES_MAX: usize = 256;
 /// A hub that is silent for so long is pinged …
@@ -88,7 +88,10 @@ pub(super) struct Connection<'a> {
     socket: Socket,
     /// What is on offer over this connection.
     offered: Tools,
+    /// Whether nothing was taken in yet over this connection.
+    is_new: bool,
     message_bytes_max: usize,
+    depth_max: usize,
     registering: Option<Registering>,
     last_id: u64,
     running: HashMap<u64, AbortHandle>,
@@ -114,7 +117,9 @@ impl<'a> Connection<'a> {
             worker,
             socket,
             offered: Tools::default(),
+            is_new: true,
             message_bytes_max: usize::MAX,
+            depth_max: usize::MAX,
             registering: None,
             last_id: 0,
             running: HashMap::new(),
@@ -269,6 +274,7 @@ impl<'a> Connection<'a> {
                 let registered: Registered<'static> = json::object(result.as_str())
                     .map_err(|error| format!("the hub's answer cannot be read: {error}"))?;
                 self.message_bytes_max = registered.limits.message_bytes;
+                self.depth_max = registered.limits.json_depth;
                 let registered = Arc::new(registered);
                 for warning in &registered.warnings {
                     tracing::warn!(warning, "the hub has a remark");
@@ -276,8 +282,11 @@ impl<'a> Connection<'a> {
                 for reply in replies {
                     drop(reply.send(Ok(Arc::clone(&registered))));
                 }
-                self.offered = tools.clone();
-                self.worker.accepted = Some(tools);
+                if self.worker.accepted.replace(tools.clone()).is_some() && self.is_new {
+                    tracing::info!(tools = registered.tools.len(), "the hub is back");
+                }
+                self.is_new = false;
+                self.offered = tools;
                 self.worker.is_now(State::Registered(registered));
             }
             Err(error) => {
@@ -360,11 +369,17 @@ impl<'a> Connection<'a> {
                 frame::error(&json_id, error.code, &error.message, error.data.as_ref())
             }
         };
-        if frame.len() <= self.message_bytes_max {
-            return self.send(Message::text(frame)).await;
-        }
-        let (length, max) = (frame.len(), self.message_bytes_max);
-        let text = format!("The answer has {length} bytes; the hub takes {max}.");
+        // The hub would close the connection, and other calls would be lost with it.
+        let text = match json::check(&frame, self.depth_max) {
+            Ok(()) if frame.len() <= self.message_bytes_max => {
+                return self.send(Message::text(frame)).await;
+            }
+            Ok(()) => {
+                let (length, max) = (frame.len(), self.message_bytes_max);
+                format!("The answer has {length} bytes; the hub takes {max}.")
+            }
+            Err(fault) => format!("The answer cannot be passed on: {fault}."),
+        };
         let Outcome::Result(result) = outcome::error(&text) else { return Ok(()) };
         self.send(Message::text(frame::result_of(&json_id, &result))).await
     }
@@ -374,7 +389,7 @@ impl<'a> Connection<'a> {
             return Ok(());
         }
         let frame = frame::tell(id, notice);
-        if frame.len() > self.message_bytes_max {
+        if frame.len() > self.message_bytes_max || json::check(&frame, self.depth_max).is_err() {
             return Ok(());
         }
         self.send(Message::text(frame)).await

@@ -11,6 +11,7 @@ use tokio_tungstenite::{
         Error as SocketError,
         client::IntoClientRequest,
         http::{HeaderValue, Response, StatusCode, header},
+        protocol::WebSocketConfig,
     },
 };
 
@@ -19,6 +20,8 @@ use crate::provider::remote::frame::SUBPROTOCOL;
 
 /// How long a hub may take to let a provider in.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
+/// The longest message of a hub, in bytes; its own bound for what it sends is usually lower.
+const MESSAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// What is told of a refusal's body, in bytes.
 const REASON_BYTES_MAX: usize = 300;
 
@@ -51,8 +54,11 @@ pub(super) async fn dial(endpoint: &Url, token: Option<String>) -> Result<Socket
         value.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, value);
     }
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
     // Without delay: an answer is not to wait for acknowledgements of what came before.
-    match timeout(HANDSHAKE_TIME, connect_async_with_config(request, None, true)).await {
+    match timeout(HANDSHAKE_TIME, connect_async_with_config(request, Some(config), true)).await {
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(SocketError::Http(response))) => Err(refusal(&response)),
         Ok(Err(error)) => Err(error.to_string().into()),

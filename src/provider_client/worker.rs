@@ -72,7 +72,7 @@ impl Worker {
                 backoff.reset();
             }
             let delay = backoff.pause().max(at_least);
-            tracing::debug!(%cause, ?delay, "the hub is not there");
+            tracing::warn!(%cause, ?delay, "the hub is not there; it is dialed again");
             self.is_now(State::Waiting { delay, cause: cause.into() });
             let ready = sleep(delay);
             tokio::pin!(ready);

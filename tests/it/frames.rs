@@ -47,7 +47,12 @@ fn registered(is_full: bool) -> Value {
         provider_id: "prv_8s".into(),
         user: "alice".into(),
         hub: Software { name: "mcp-hub".into(), version: "0.1.0".into() },
-        limits: Bounds { message_bytes: 16_777_216, calls_in_flight: 256, tools: 1000 },
+        limits: Bounds {
+            message_bytes: 16_777_216,
+            calls_in_flight: 256,
+            tools: 1000,
+            json_depth: 128,
+        },
         tools: vec![Place { name: "search".into(), position: 1, of: 2 }],
         warnings: if is_full { vec!["a long name".into()] } else { vec![] },
     })

@@ -41,7 +41,8 @@ async fn a_registration_is_answered_with_who_one_is_and_what_the_bounds_are() {
     assert!(id.starts_with("prv_") && id.len() > 20, "{id}");
     assert_eq!(result["user"], "alice");
     assert_eq!(result["hub"], json!({ "name": "mcp-hub", "version": env!("CARGO_PKG_VERSION") }));
-    let limits = json!({ "messageBytes": 2 * 1024 * 1024, "callsInFlight": 7, "tools": 9 });
+    let bytes = 2 * 1024 * 1024;
+    let limits = json!({ "messageBytes": bytes, "callsInFlight": 7, "tools": 9, "jsonDepth": 128 });
     assert_eq!(result["limits"], limits);
     let places =
         json!([{ "name": "a", "position": 1, "of": 1 }, { "name": "b", "position": 1, "of": 2 }]);
@@ -160,6 +161,18 @@ async fn the_same_instance_takes_the_place_of_its_old_socket_and_calls_there_are
     assert_eq!(hub.hub().census().1, 1);
     let _serving = new.serve(|_| text("new"));
     assert_eq!(client.call("t", json!({})).await.said(), "new");
+}
+
+#[tokio::test]
+async fn the_hub_hangs_up_as_soon_as_its_farewell_is_answered() {
+    let hub = TestHub::start().await;
+    let mut old = TestProvider::offering(&hub, "p", &[tool("t")]).await;
+    let _new = TestProvider::offering(&hub, "p", &[tool("t")]).await;
+    assert_eq!(old.close_code().await, 4409);
+    // A peer that leaves hanging up to the server, as RFC 6455 §7.1.1 would have it, is not kept
+    // waiting for the hub's patience to end.
+    let hung_up = timeout(Duration::from_secs(1), old.socket.next()).await;
+    assert!(hung_up.expect("at once").is_none());
 }
 
 #[tokio::test]

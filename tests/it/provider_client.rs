@@ -265,18 +265,25 @@ async fn a_line_that_breaks_is_mended_and_the_old_work_is_dropped() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_says_so() {
+async fn an_answer_the_hub_would_not_take_says_so() {
     let hub = TestHub::with(|config| {
         config.limits.tool_definition = bytesize::ByteSize::kib(4);
         config.limits.provider_message = bytesize::ByteSize::kib(8);
     })
     .await;
     let large = Tool::new(tool("large"), async |_: Call| "x".repeat(10_000));
-    let _provider = offering(&hub, [large]).await;
+    let deep = Tool::new(tool("deep"), async |_: Call| {
+        let nested = format!(r#"{{"content":[],"x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        Outcome::Result(nested.into())
+    });
+    let _provider = offering(&hub, [large, deep]).await;
     let client = McpClient::new(&hub);
     let answer = client.call("large", json!({})).await;
     assert_eq!(answer.result()["isError"], true);
     assert!(answer.said().contains("the hub takes 8192"), "{}", answer.said());
+    let answer = client.call("deep", json!({})).await;
+    assert_eq!(answer.result()["isError"], true);
+    assert!(answer.said().contains("nested deeper than 128"), "{}", answer.said());
 }
 
 #[tokio::test]

@@ -116,6 +116,7 @@ impl Enrolment {
             message_bytes: bytes(limits.provider_message),
             calls_in_flight: limits.calls_per_provider.get(),
             tools: limits.tools_per_provider.get(),
+            json_depth: limits.json_depth.get(),
         };
         let positions = current.registration.positions();
         Ok(Accepted { id: &current.id, user: &self.user, bounds, positions })
