@@ -22,7 +22,10 @@ use tokio::{
 use tracing::Instrument;
 
 use super::link::{DEPTH_MAX, Event, Fault, Link, MESSAGE_BYTES_MAX, Outgoing};
-use crate::provider::remote::frame::{self, Incoming};
+use crate::{
+    config,
+    provider::remote::frame::{self, Incoming},
+};
 
 /// What of one line of a server's log is kept, in bytes.
 const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
@@ -45,6 +48,10 @@ pub struct Program {
 pub(super) fn start(program: &Program, guard: &Path) -> io::Result<Link> {
     let mut command = Command::new(guard);
     command.arg("guard").arg("--").arg(&program.command).args(&program.arguments);
+    // A server is somebody else's: the token is the bridge's alone.
+    config::own_variables().for_each(|name| {
+        command.env_remove(name);
+    });
     command.envs(&program.environment).process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(folder) = &program.folder {

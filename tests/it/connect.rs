@@ -221,6 +221,29 @@ async fn json_passes_as_it_came() {
 }
 
 #[tokio::test]
+async fn a_server_sees_nothing_that_is_the_bridges_own() {
+    let hub = TestHub::with_users().await;
+    let token = token("alice");
+    let bridge =
+        Bridge::with_token(hub.url(), Some(&token), &["--", &node(), &path("odd-server.mjs")]);
+    let client = McpClient::of_user(&hub, "alice");
+    until_listed(&client, "environment", true).await;
+    assert_eq!(client.call("environment", json!({})).await.said(), "");
+    drop(bridge.stopped().await);
+}
+
+#[tokio::test]
+async fn a_tool_the_hub_does_not_take_keeps_out_no_other() {
+    let hub = TestHub::start().await;
+    let (bridge, client) = odd(&hub, "legacy").await;
+    until_listed(&client, "environment", true).await;
+    let (_, log) = bridge.stopped().await;
+    assert!(log.contains("\"tool\":\"not a name\""), "{log}");
+    assert!(log.contains("offered once, although the server has it twice"), "{log}");
+    assert!(log.contains("Welcome to the odd server!"), "{log}");
+}
+
+#[tokio::test]
 async fn a_change_is_heard_of_and_a_cancellation_reaches_the_server() {
     let hub = TestHub::start().await;
     for era in ["legacy", "modern"] {

@@ -18,6 +18,7 @@ mod plugins;
 mod protocol;
 mod provider;
 mod provider_client;
+mod sdk;
 mod shutdown;
 mod streaming;
 mod support;

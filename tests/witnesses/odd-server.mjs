@@ -11,7 +11,7 @@ const raw = (id, result) => process.stdout.write(`{"jsonrpc":"2.0","id":${id},"r
 const add = (name, more = {}) =>
   tools.set(name, { name, description: `does ${name}`, inputSchema: { type: "object" }, ...more });
 
-for (const name of ["verbatim", "stall", "log", "change", "die", "ask", "meta"]) add(name);
+for (const name of ["verbatim", "stall", "log", "change", "die", "ask", "meta", "deep", "environment"]) add(name);
 add("die_safely", { annotations: { readOnlyHint: true } });
 const waiting = new Map(); // calls that stall, by id
 const asked = new Map(); // calls by the id of the question they wait for
@@ -41,8 +41,13 @@ const calls = {
     changed();
     raw(id, `{"content":[]}`);
   },
+  deep: (id) => raw(id, `{"content":[],"structuredContent":{"a":${"[".repeat(200)}${"]".repeat(200)}}}`),
   die: () => process.exit(7),
   die_safely: () => process.exit(7),
+  environment: (id) => {
+    const names = Object.keys(process.env).filter((name) => name.startsWith("MCP_HUB"));
+    raw(id, JSON.stringify({ content: [{ type: "text", text: names.join() }] }));
+  },
   meta: (id, { _meta }) => raw(id, JSON.stringify({ content: [], structuredContent: _meta })),
   ask: (id, params) => {
     const question = { method: "elicitation/create", params: { zebra: 1, message: "Name?", apple: 2 } };
@@ -72,7 +77,14 @@ const answers = {
       protocolVersion: "2025-06-18", capabilities: { tools: { listChanged: true }, logging: {} }, serverInfo: info,
     })),
   "logging/setLevel": (id) => raw(id, "{}"),
-  "tools/list": (id) => raw(id, JSON.stringify({ tools: [...tools.values()] })),
+  // In two pages, with a tool that is there twice and one that no hub takes.
+  "tools/list": (id, params) => {
+    const [first, ...rest] = tools.values();
+    const page = params.cursor === "rest"
+      ? { tools: [...rest, first, { ...first, name: "not a name" }] }
+      : { tools: [first], nextCursor: "rest" };
+    raw(id, JSON.stringify(page));
+  },
   "tools/call": (id, params, line) => (calls[params.name] ? calls[params.name](id, params, line) : false),
   "subscriptions/listen": (id) => {
     listening = id;
