@@ -70,6 +70,11 @@ impl Gate {
         Self { hosts, tokens }
     }
 
+    /// Checks `Host` and `Origin` alone.
+    pub fn knows(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
+        self.hosts.check(uri, headers)
+    }
+
     /// Checks `Host` and `Origin`, then the token in `Authorization`.
     pub fn enter(&self, uri: &Uri, headers: &HeaderMap, now: UnixTime) -> Result<User, Denial> {
         self.hosts.check(uri, headers)?;

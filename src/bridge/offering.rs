@@ -31,6 +31,9 @@ use crate::{
 
 /// How long a server may take to list its tools.
 const LIST_TIME: Duration = Duration::from_secs(60);
+/// The longest name or version of a provider, in bytes.
+const LABEL_BYTES_MAX: usize = 128;
+const CRATE: &str = env!("CARGO_PKG_NAME");
 /// A server that never ends its list is broken; this is far beyond any that is not.
 const PAGES_MAX: usize = 1000;
 /// A server that held for so long was a good one: the next pause is short again.
@@ -143,13 +146,10 @@ impl Bridge {
         let logging = Logging::new(introduction.logs);
         let questions = Questions::default();
         let caller = Caller { server: talk, era, is_http, questions, logging };
-        let name = server.name.as_ref().or(introduction.name.as_ref());
-        Ok(Offering {
-            name: name.unwrap_or(&server.label).clone(),
-            selection: &self.selection,
-            introduction,
-            caller: Arc::new(caller),
-        })
+        let said = introduction.name.as_deref();
+        let names = [server.name.as_deref(), said, Some(&server.label), Some(CRATE)];
+        let name = names.into_iter().flatten().find_map(label).unwrap_or_default();
+        Ok(Offering { name, selection: &self.selection, introduction, caller: Arc::new(caller) })
     }
 
     fn link(&self, target: &Target) -> Result<Link, String> {
@@ -184,7 +184,7 @@ impl Offering<'_> {
     async fn offer(&self, hub: Builder, stop: &CancellationToken) -> Result<Infallible, Broken> {
         let server = &self.caller.server;
         let mut hub = hub.name(&self.name);
-        if let Some(version) = &self.introduction.version {
+        if let Some(version) = self.introduction.version.as_deref().and_then(label) {
             hub = hub.version(version);
         }
         let mut tools = self.tools().await?;
@@ -322,6 +322,13 @@ struct Page<'a> {
 struct Offered {
     name: String,
     tool: Tool,
+}
+
+/// As much of a name or version as a hub takes; some servers have empty ones.
+fn label(text: &str) -> Option<String> {
+    let plain: String = text.chars().filter(|c| !c.is_control()).collect();
+    let plain = &plain[..plain.floor_char_boundary(LABEL_BYTES_MAX)];
+    (!plain.is_empty()).then(|| plain.to_owned())
 }
 
 /// Connects with `tools`; those the hub refuses are left out, rather than all of them for one.

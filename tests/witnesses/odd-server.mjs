@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 
 const era = process.argv[2] ?? "legacy";
 const tools = new Map();
-const info = { name: "odd", version: "1.0.0" };
+const info = { name: "odd\u0007", version: "" };
 const say = (message) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...message }) + "\n");
 const raw = (id, result) => process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":${result}}\n`);
 const add = (name, more = {}) =>
