@@ -105,6 +105,7 @@ pub(super) struct Connection<'a> {
 enum Event {
     Received(Option<Result<Message, SocketError>>),
     Answered(u64, Outcome),
+    Dropped,
     Noticed(u64, Notice),
     Told(Option<Command>),
     Silence,
@@ -167,6 +168,7 @@ impl<'a> Connection<'a> {
             Event::Received(None) => Err("the hub hung up".to_owned().into()),
             Event::Received(Some(message)) => self.received(message?).await,
             Event::Answered(id, outcome) => self.answered(id, outcome).await,
+            Event::Dropped => Ok(()),
             Event::Noticed(id, notice) => self.noticed(id, &notice).await,
             Event::Told(Some(Command::SetTools(tools, reply))) => {
                 self.worker.want(tools, reply);
@@ -186,8 +188,11 @@ impl<'a> Connection<'a> {
         let silence = sleep_until(self.last_heard + patience);
         select! {
             received = self.socket.next() => Event::Received(received),
-            // An aborted call has nothing to say, and one that broke down says so itself.
-            Some(Ok((id, outcome))) = self.calls.join_next() => Event::Answered(id, outcome),
+            Some(ended) = self.calls.join_next() => match ended {
+                Ok((id, outcome)) => Event::Answered(id, outcome),
+                // It was aborted: one that broke down says so itself.
+                Err(_aborted) => Event::Dropped,
+            },
             Some((id, notice)) = self.notices.recv() => Event::Noticed(id, notice),
             command = self.worker.commands.recv() => Event::Told(command),
             () = silence => Event::Silence,

@@ -67,14 +67,17 @@ async fn a_call_reaches_its_handler_and_its_answer_the_client() {
     assert!(answer.text.contains(r#""extra":1.50"#), "{}", answer.text);
 }
 
+/// Tells a test that it was dropped.
+struct Dropped(mpsc::Sender<()>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.try_send(()).expect("the test listens");
+    }
+}
+
 #[tokio::test]
 async fn a_handler_is_dropped_when_nobody_waits_any_more() {
-    struct Dropped(mpsc::Sender<()>);
-    impl Drop for Dropped {
-        fn drop(&mut self) {
-            self.0.try_send(()).expect("the test listens");
-        }
-    }
     let hub = TestHub::start().await;
     let (begun, mut begins) = mpsc::channel(8);
     let (dropped, mut drops) = mpsc::channel(8);
@@ -107,6 +110,42 @@ async fn a_handler_is_dropped_when_nobody_waits_any_more() {
     provider.close().await;
     timeout(PATIENCE, drops.recv()).await.expect("the handler is dropped");
     eventually("nothing is on offer", || hub.hub().census().1 == 0).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_call_does_not_hold_up_another() {
+    let hub = TestHub::start().await;
+    let (begun, mut begins) = mpsc::channel(8);
+    let (dropped, mut drops) = mpsc::channel(8);
+    let release = Arc::new(Notify::new());
+    let waits = |name: &'static str, release: Arc<Notify>| {
+        let (begun, dropped) = (begun.clone(), dropped.clone());
+        Tool::new(tool(name), move |_call: Call| {
+            let (begun, release) = (begun.clone(), Arc::clone(&release));
+            let dropped = Dropped(dropped.clone());
+            async move {
+                let _dropped = dropped;
+                begun.send(()).await.expect("the test listens");
+                release.notified().await;
+                name
+            }
+        })
+    };
+    let tools = [waits("stuck", Arc::default()), waits("waits", Arc::clone(&release))];
+    let _provider = offering(&hub, tools).await;
+    let client = McpClient::new(&hub);
+    let patience = Duration::from_secs(5);
+    let (answer, ()) = tokio::join!(timeout(patience, client.call("waits", json!({}))), async {
+        begins.recv().await.expect("it begins");
+        let stuck = client.modern_request("tools/call", json!({ "name": "stuck" }));
+        let mut calls = JoinSet::new();
+        calls.spawn(async move { drop(stuck.send().await) });
+        begins.recv().await.expect("it begins");
+        calls.shutdown().await;
+        drops.recv().await.expect("it is dropped");
+        release.notify_one();
+    });
+    assert_eq!(answer.expect("at once").said(), "waits");
 }
 
 #[tokio::test]
