@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::{Denial, Options, Scopes, User};
@@ -82,6 +82,16 @@ enum Audience {
     Many(Vec<String>),
 }
 
+/// What is wrong with a token, in words for whoever shows it.
+fn fault_of(error: &jsonwebtoken::errors::Error) -> String {
+    match error.kind() {
+        ErrorKind::InvalidToken => "it is no JSON Web Token".into(),
+        ErrorKind::InvalidSignature => "it is signed with another secret".into(),
+        ErrorKind::InvalidAlgorithm => "it is signed with another algorithm than HS256".into(),
+        _ => error.to_string(),
+    }
+}
+
 impl Tokens {
     /// `None` when `options` names no secret: authentication is off.
     pub fn new(options: &Options) -> Result<Option<Self>, SecretTooShort> {
@@ -108,7 +118,7 @@ impl Tokens {
     /// Who bears `token`, if it is good at `now`.
     pub fn verify(&self, token: &str, now: UnixTime) -> Result<User, Denial> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verify, &self.rules)
-            .map_err(|error| Denial::BadToken(error.to_string()))?
+            .map_err(|error| Denial::BadToken(fault_of(&error)))?
             .claims;
         let bad = |what: &str| Denial::BadToken(what.to_owned());
         let expires = whole_seconds(claims.exp).ok_or_else(|| bad("`exp` is no time"))?;
@@ -213,16 +223,16 @@ mod tests {
     fn bad_tokens_are_refused() {
         let plain = tokens(None, None);
         let hs256 = |claims: &str| signed(Algorithm::HS256, SECRET, claims);
-        refused(&plain, "", "InvalidToken");
+        refused(&plain, "", "no JSON Web Token");
         refused(&plain, "a.b.c", "the token is not valid");
         let other = signed(
             Algorithm::HS256,
             "another secret of thirty-two bytes!!",
             r#"{"sub":"a","exp":2000000}"#,
         );
-        refused(&plain, &other, "InvalidSignature");
+        refused(&plain, &other, "another secret");
         let hs512 = signed(Algorithm::HS512, SECRET, r#"{"sub":"a","exp":2000000}"#);
-        refused(&plain, &hs512, "InvalidAlgorithm");
+        refused(&plain, &hs512, "another algorithm");
         refused(&plain, &hs256(r#"{"exp":2000000}"#), "missing field `sub`");
         refused(&plain, &hs256(r#"{"sub":"a"}"#), "missing field `exp`");
         refused(&plain, &hs256(r#"{"sub":"a","exp":"2000000"}"#), "invalid type");
