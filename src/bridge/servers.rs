@@ -64,6 +64,8 @@ struct Entry {
     headers: BTreeMap<String, String>,
     #[serde(default)]
     disabled: bool,
+    #[serde(rename = "envFile")]
+    environment_file: Option<Value>,
 }
 
 /// Numbers and truth values are written without quotes often enough.
@@ -75,8 +77,8 @@ enum Scalar {
     Bool(bool),
 }
 
-/// Reads the servers of a file that are not disabled. `variable` looks up the environment that
-/// `${NAME}` and `${env:NAME}` stand for.
+/// Reads the servers of a file that are not disabled. `variable` looks up what `${NAME}` and
+/// `${env:NAME}` stand for, `${userHome}` and `${workspaceFolder}` among them.
 pub fn read(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Server>, Faulty> {
     let options = jsonc_parser::ParseOptions::default();
     let value: Value = jsonc_parser::parse_to_serde_value(text, &options)
@@ -104,6 +106,11 @@ impl Entry {
             return Ok(None);
         }
         let expand = |text: &str| expand(text, variable);
+        if self.environment_file.is_some() {
+            return Err("`envFile` is not read; write its variables into `env`, or set them \
+                        and name them there as ${env:NAME}"
+                .into());
+        }
         if self.kind.as_deref() == Some("sse") {
             return Err(
                 "the HTTP+SSE transport of 2024-11-05 is not supported; most servers also \
@@ -176,11 +183,7 @@ fn expand(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Strin
                  that variable"
             ));
         }
-        let value = match name {
-            "userHome" => variable("HOME"),
-            name => variable(name),
-        };
-        let value = value.or(default).ok_or_else(|| {
+        let value = variable(name).or(default).ok_or_else(|| {
             format!("${{{inside}}} stands for an environment variable that is not set")
         })?;
         expanded.push_str(&value);
@@ -196,7 +199,7 @@ mod tests {
     fn variable(name: &str) -> Option<String> {
         match name {
             "KEY" => Some("secret".into()),
-            "HOME" => Some("/home/ada".into()),
+            "userHome" => Some("/home/ada".into()),
             _ => None,
         }
     }
@@ -240,7 +243,7 @@ mod tests {
         let told = faults(
             r#"{"mcpServers":{"a":{},"b":{"command":"x","url":"http://x"},"c":{"type":"sse","url":"x"},
             "d":{"command":"${NOPE}"},"e":{"command":"${input:key}"},"f":{"url":"x y"},"g":7,
-            "h":{"command":"${X"},"i":{"url":"http://x","headers":{"a b":"c"}}}}"#,
+            "h":{"command":"${X"},"j":{"command":"x","envFile":".env"},"i":{"url":"http://x","headers":{"a b":"c"}}}}"#,
         );
         for part in [
             "\"a\": it has neither",
@@ -251,6 +254,7 @@ mod tests {
             "\"f\": url \"x y\"",
             "\"g\": invalid type",
             "\"h\": \"${X\" has a ${ without",
+            "\"j\": `envFile` is not read",
             "\"i\": the name of header \"a b\"",
         ] {
             assert!(told.contains(part), "no {part} in {told}");

@@ -167,11 +167,25 @@ fn servers(args: &ConnectArgs) -> anyhow::Result<Vec<Server>> {
 fn from_file(file: &Path) -> anyhow::Result<Vec<Server>> {
     let name = file.display();
     let text = fs::read_to_string(file).with_context(|| format!("{name} cannot be read"))?;
-    let servers = servers::read(&text, &config::variable).with_context(|| format!("{name}"))?;
+    let workspace = workspace(file)?;
+    let variable = |name: &str| match name {
+        "userHome" => config::variable("HOME"),
+        "workspaceFolder" => Some(workspace.to_string_lossy().into_owned()),
+        name => config::variable(name),
+    };
+    let servers = servers::read(&text, &variable).with_context(|| format!("{name}"))?;
     if servers.is_empty() {
         bail!("{name} has no servers, or all of them are disabled");
     }
     Ok(servers)
+}
+
+/// The folder that a client would have open which keeps its servers in `file`.
+fn workspace(file: &Path) -> anyhow::Result<PathBuf> {
+    let file = std::path::absolute(file)?;
+    let folder = file.parent().unwrap_or(&file);
+    let is_clients = [".vscode", ".cursor"].iter().any(|name| folder.ends_with(name));
+    Ok(folder.parent().filter(|_| is_clients).unwrap_or(folder).to_owned())
 }
 
 fn from_command(args: &ConnectArgs) -> anyhow::Result<Server> {
@@ -222,4 +236,19 @@ fn startable(program: &Program) -> anyhow::Result<()> {
     }
     let place = if is_path { "is no file" } else { "is not on the PATH" };
     bail!("the command {} {place}", command.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_where_the_clients_folder_is() {
+        let check = |file: &str, folder: &str| {
+            assert_eq!(workspace(Path::new(file)).expect("a folder"), Path::new(folder), "{file}");
+        };
+        check("/home/ada/work/.vscode/mcp.json", "/home/ada/work");
+        check("/home/ada/work/.cursor/mcp.json", "/home/ada/work");
+        check("/home/ada/work/.mcp.json", "/home/ada/work");
+    }
 }

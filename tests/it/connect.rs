@@ -365,7 +365,7 @@ async fn the_servers_of_a_file_are_all_offered() {
     };
     let memory = data.join("memory.jsonl");
     let file = json!({ "mcpServers": {
-        "files": { "command": node(), "args": [server("filesystem"), data] },
+        "files": { "command": node(), "args": [server("filesystem"), "${workspaceFolder}/data"] },
         "memory": { "command": node(), "args": [server("memory")], "env": { "MEMORY_FILE_PATH": memory } },
         "off": { "command": "no such command", "disabled": true },
     } });
