@@ -79,6 +79,21 @@ impl Caller {
         }
     }
 
+    /// Sends a request of the bridge's own, with `member` among its parameters.
+    pub(super) fn ask(
+        &self,
+        method: &'static str,
+        member: Option<String>,
+    ) -> Result<Request, NotSent> {
+        let meta = match self.era {
+            Era::Modern => Some(format!(r#""_meta":{}"#, introduction::envelope())),
+            Era::Legacy => None,
+        };
+        let members: Vec<_> = meta.into_iter().chain(member).collect();
+        let params = format!("{{{}}}", members.join(","));
+        self.server.request(self.server.id(), method, &params, HeaderMap::new(), None)
+    }
+
     /// The request at the server: a new one, or one that waited for answers.
     fn begin(&self, tool: &Callable, call: &Call) -> Result<Request, Outcome> {
         if let Some(state) = call.request_state.as_ref().filter(|state| Questions::is_ours(state)) {

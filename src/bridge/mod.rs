@@ -9,6 +9,7 @@ pub(crate) mod headers;
 pub mod http;
 mod introduction;
 mod link;
+mod listing;
 mod offering;
 mod questions;
 pub mod selection;

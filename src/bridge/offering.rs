@@ -1,41 +1,33 @@
 //! Keeps a server and the hub together: starts the one, registers its tools at the other, and does so
 //! again whenever either is lost.
 
-use std::{collections::HashMap, convert::Infallible, path::PathBuf, sync::Arc};
+use std::{convert::Infallible, path::PathBuf, sync::Arc};
 
-use reqwest::header::HeaderMap;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::{
     select,
     task::JoinSet,
-    time::{Duration, Instant, interval_at, sleep, timeout},
+    time::{Duration, Instant, interval_at, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    call::{Callable, Caller, Definition, Logging},
-    conversation::{Request, Server as Talk},
+    call::{Caller, Logging},
+    conversation::Server as Talk,
     http,
     introduction::{Introduction, introduce},
     link::{Era, Link},
+    listing::Listing,
     questions::Questions,
     selection::Selection,
     servers::{Server, Target},
     stdio,
 };
 use crate::{
-    model::json::{self, Json},
-    provider_client::{Backoff, Builder, ProviderClient, Refused, Tool},
+    model::id::InstanceId,
+    provider::remote::frame::LABEL_BYTES_MAX,
+    provider_client::{Backoff, Builder, ProviderClient, Refused},
 };
 
-/// How long a server may take to list its tools.
-const LIST_TIME: Duration = Duration::from_secs(60);
-/// The longest name or version of a provider, in bytes.
-const LABEL_BYTES_MAX: usize = 128;
-const CRATE: &str = env!("CARGO_PKG_NAME");
-/// A server that never ends its list is broken; this is far beyond any that is not.
-const PAGES_MAX: usize = 1000;
 /// A server that held for so long was a good one: the next pause is short again.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 /// How often calls are looked for that nobody came back to, and tools that changed without a word.
@@ -87,7 +79,7 @@ impl Bridge {
     pub async fn offer(&self, server: &Server, stop: &CancellationToken) -> Ended {
         let mut backoff = Backoff::new();
         // The same one however often the server is restarted: what it asked finds its way back.
-        let hub = self.hub.clone().instance_id(crate::model::id::InstanceId::random().as_str());
+        let hub = self.hub.clone().instance_id(InstanceId::random().as_str());
         loop {
             let started = Instant::now();
             let why = match self.serve(server, hub.clone(), stop).await {
@@ -147,7 +139,8 @@ impl Bridge {
         let questions = Questions::default();
         let caller = Caller { server: talk, era, is_http, questions, logging };
         let said = introduction.name.as_deref();
-        let names = [server.name.as_deref(), said, Some(&server.label), Some(CRATE)];
+        let names =
+            [server.name.as_deref(), said, Some(&server.label), Some(env!("CARGO_PKG_NAME"))];
         let name = names.into_iter().flatten().find_map(label).unwrap_or_default();
         Ok(Offering { name, selection: &self.selection, introduction, caller: Arc::new(caller) })
     }
@@ -187,17 +180,15 @@ impl Offering<'_> {
         if let Some(version) = self.introduction.version.as_deref().and_then(label) {
             hub = hub.version(version);
         }
-        let mut tools = self.tools().await?;
-        let client = select! {
-            client = connect(hub, &mut tools) => client?,
+        let (client, mut listing) = select! {
+            registered = self.register(&hub) => registered?,
             () = stop.cancelled() => return Err(Broken::Ended(Ended::Stopped)),
         };
-        self.told(&tools);
         let mut sweep = interval_at(Instant::now() + SWEEP, SWEEP);
         // A process that ends is noticed; over HTTP nothing may tell that a server is not there.
         let must_be_asked = self.caller.is_http || !self.introduction.tells_changes;
         loop {
-            let changed = select! {
+            let may_have_changed = select! {
                 () = stop.cancelled() => {
                     client.close().await;
                     return Err(Broken::Ended(Ended::Stopped));
@@ -207,13 +198,49 @@ impl Offering<'_> {
                 _ = sweep.tick() => must_be_asked,
             };
             self.caller.questions.forget_old();
-            if changed {
-                sleep(SETTLING_TIME).await;
-                let mut tools = self.tools().await?;
-                replace(&client, &mut tools).await?;
-                self.told(&tools);
+            if may_have_changed {
+                select! {
+                    renewed = self.renew(&client, &mut listing) => renewed?,
+                    // Above it is seen to.
+                    () = stop.cancelled() => {}
+                }
             }
         }
+    }
+
+    /// Puts the server's tools on offer; those the hub refuses are left out, rather than all of them
+    /// for one.
+    async fn register(&self, hub: &Builder) -> Result<(ProviderClient, Listing), Broken> {
+        let mut listing = self.list().await?;
+        loop {
+            match hub.clone().tools(listing.tools()).connect().await {
+                Ok(client) => {
+                    self.told(&listing);
+                    return Ok((client, listing));
+                }
+                Err(refused) => listing.leave_out(refused)?,
+            }
+        }
+    }
+
+    /// Puts what the server has now in the place of `known`, if that is something else.
+    async fn renew(&self, client: &ProviderClient, known: &mut Listing) -> Result<(), Broken> {
+        sleep(SETTLING_TIME).await;
+        let mut listing = self.list().await?;
+        if listing.says_the_same(known) {
+            return Ok(());
+        }
+        while let Err(refused) = client.set_tools(listing.tools()).await {
+            listing.leave_out(refused)?;
+        }
+        self.told(&listing);
+        *known = listing;
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Listing, String> {
+        let choose = |tool: &str| self.selection.name(&self.name, tool);
+        Listing::of(&self.caller, &choose).await
     }
 
     /// Hears of changes from a modern server: by a request that is answered only at its end.
@@ -224,9 +251,8 @@ impl Offering<'_> {
         }
         loop {
             let started = Instant::now();
-            let meta = self.meta();
-            let params = format!(r#"{{{meta},"notifications":{{"toolsListChanged":true}}}}"#);
-            if let Ok(request) = self.request("subscriptions/listen", &params) {
+            let wanted = r#""notifications":{"toolsListChanged":true}"#;
+            if let Ok(request) = self.caller.ask("subscriptions/listen", Some(wanted.into())) {
                 drop(request.answered().await);
             }
             if started.elapsed() >= STABLE_AFTER {
@@ -238,90 +264,11 @@ impl Offering<'_> {
         }
     }
 
-    fn told(&self, tools: &[Offered]) {
+    fn told(&self, listing: &Listing) {
         let server = self.introduction.name.as_deref().unwrap_or("it says no name");
         let version = self.introduction.version.as_deref().unwrap_or_default();
-        tracing::info!(server, version, tools = tools.len(), "offered");
+        tracing::info!(server, version, tools = listing.tools().count(), "offered");
     }
-
-    /// The server's tools, those that are selected, under the names they are offered by.
-    async fn tools(&self) -> Result<Vec<Offered>, String> {
-        let listing = async {
-            let mut tools = Vec::new();
-            let mut cursor = None;
-            for _ in 0..PAGES_MAX {
-                let page = self.page(cursor.as_ref()).await?;
-                let said: Page<'_> = json::object(page.as_str())
-                    .map_err(|error| format!("its list of tools cannot be read: {error}"))?;
-                tools.extend(said.tools.iter().filter_map(|raw| self.offered(&page, raw)));
-                cursor = said.next_cursor.map(|cursor| Json::cut(page.text(), cursor));
-                if cursor.is_none() {
-                    return Ok(tools);
-                }
-            }
-            Err(format!("its list of tools has no end after {PAGES_MAX} pages"))
-        };
-        let listed = timeout(LIST_TIME, listing).await;
-        listed.unwrap_or_else(|_elapsed| Err("it does not list its tools in time".into()))
-    }
-
-    async fn page(&self, cursor: Option<&Json>) -> Result<Json, String> {
-        let cursor = cursor.map(|cursor| format!(r#","cursor":{}"#, cursor.as_str()));
-        let params = format!("{{{}{}}}", self.meta(), cursor.unwrap_or_default());
-        // Without metadata of its own a legacy request begins with the comma of the cursor.
-        let params = params.replacen("{,", "{", 1);
-        let request = self.request("tools/list", &params)?;
-        match request.answered().await {
-            Ok(Ok(page)) => Ok(page),
-            Ok(Err(error)) => Err(format!("it refuses to list its tools: {}", error.message)),
-            Err(fault) => Err(fault.reason),
-        }
-    }
-
-    fn request(&self, method: &'static str, params: &str) -> Result<Request, String> {
-        let server = &self.caller.server;
-        let request = server.request(server.id(), method, params, HeaderMap::new(), None);
-        request.map_err(|error| error.to_string())
-    }
-
-    /// The `_meta` member of a request of our own.
-    fn meta(&self) -> String {
-        match self.introduction.era {
-            Era::Modern => format!(r#""_meta":{}"#, super::introduction::envelope()),
-            Era::Legacy => String::new(),
-        }
-    }
-
-    /// A tool of `page`, if it is to be offered.
-    fn offered(&self, page: &Json, raw: &RawValue) -> Option<Offered> {
-        let definition: Definition<'_> = json::object(raw.get()).ok()?;
-        let name = self.selection.name(&self.name, &definition.name)?;
-        let callable = Arc::new(Callable::new(&definition));
-        let json = Json::cut(page.text(), raw).detached();
-        let renamed =
-            if name == definition.name { json } else { Definition::renamed(&json, &name) };
-        let caller = Arc::clone(&self.caller);
-        let tool = Tool::new(renamed, move |call| {
-            let (caller, callable) = (Arc::clone(&caller), Arc::clone(&callable));
-            async move { caller.call(&callable, call).await }
-        });
-        Some(Offered { name, tool })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Page<'a> {
-    #[serde(borrow)]
-    tools: Vec<&'a RawValue>,
-    #[serde(borrow)]
-    next_cursor: Option<&'a RawValue>,
-}
-
-/// A tool under the name the hub knows it by.
-struct Offered {
-    name: String,
-    tool: Tool,
 }
 
 /// As much of a name or version as a hub takes; some servers have empty ones.
@@ -329,57 +276,4 @@ fn label(text: &str) -> Option<String> {
     let plain: String = text.chars().filter(|c| !c.is_control()).collect();
     let plain = &plain[..plain.floor_char_boundary(LABEL_BYTES_MAX)];
     (!plain.is_empty()).then(|| plain.to_owned())
-}
-
-/// Connects with `tools`; those the hub refuses are left out, rather than all of them for one.
-async fn connect(hub: Builder, tools: &mut Vec<Offered>) -> Result<ProviderClient, Refused> {
-    only_once(tools);
-    loop {
-        let offered = tools.iter().map(|offered| offered.tool.clone());
-        match hub.clone().tools(offered).connect().await {
-            Err(refused) => leave_out(refused, tools)?,
-            client => return client,
-        }
-    }
-}
-
-async fn replace(client: &ProviderClient, tools: &mut Vec<Offered>) -> Result<(), Refused> {
-    only_once(tools);
-    loop {
-        let offered = tools.iter().map(|offered| offered.tool.clone());
-        match client.set_tools(offered).await {
-            Err(refused) => leave_out(refused, tools)?,
-            Ok(_) => return Ok(()),
-        }
-    }
-}
-
-/// Of tools with one name the first stays.
-fn only_once(tools: &mut Vec<Offered>) {
-    let mut names = HashMap::new();
-    tools.retain(|offered| {
-        let is_first = names.insert(offered.name.clone(), ()).is_none();
-        if !is_first {
-            tracing::warn!(tool = offered.name, "offered once, although the server has it twice");
-        }
-        is_first
-    });
-}
-
-/// Takes those tools out that the hub has named, if it has.
-fn leave_out(refused: Refused, tools: &mut Vec<Offered>) -> Result<(), Refused> {
-    let Refused::Tools { tools: faulty, .. } = &refused else { return Err(refused) };
-    if faulty.is_empty() || faulty.iter().any(|tool| tool.index >= tools.len()) {
-        return Err(refused);
-    }
-    let mut index = 0;
-    tools.retain(|offered| {
-        let fault = faulty.iter().find(|tool| tool.index == index);
-        index += 1;
-        if let Some(fault) = fault {
-            tracing::warn!(tool = offered.name, why = fault.reason, "not offered");
-        }
-        fault.is_none()
-    });
-    Ok(())
 }

@@ -522,3 +522,14 @@ async fn a_hub_can_be_offered_to_another() {
     assert!(refusal.contains("--server-token"), "{refusal}");
     assert_eq!(bridge.stopped().await.0, Some(0));
 }
+
+#[tokio::test]
+async fn it_stops_when_told_to_although_there_is_no_hub() {
+    let mark = format!("lonely-{}", std::process::id());
+    let odd_server = path("odd-server.mjs");
+    let arguments = ["--", &node(), &odd_server, "legacy", &mark];
+    let mut bridge = Bridge::start("http://127.0.0.1:1", &arguments);
+    bridge.log_with("the hub is not there").await;
+    assert_eq!(bridge.stopped().await.0, Some(0));
+    assert!(processes(&mark).is_empty(), "{:?}", processes(&mark));
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    frame::{About, Bounds, RefusedTool, Register, Registered, Software},
+    frame::{About, Bounds, LABEL_BYTES_MAX, RefusedTool, Register, Registered, Software},
     handle::RemoteProvider,
 };
 use crate::{
@@ -20,9 +20,6 @@ use crate::{
     },
     provider::tool_set::{self, Faulty},
 };
-
-/// The longest name or version of a provider, in bytes.
-const LABEL_BYTES_MAX: usize = 128;
 
 /// The provider's part in the registry; what it offers goes when this is dropped.
 pub(super) struct Enrolment {
