@@ -1,6 +1,7 @@
 //! What tests stand on: a hub of their own, and the witnesses that question it.
 
 pub(crate) mod binary;
+pub(crate) mod bridge;
 pub(crate) mod client;
 pub(crate) mod fake;
 pub(crate) mod fixture_plugin;
