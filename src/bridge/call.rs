@@ -11,7 +11,7 @@ use tokio::time::{Duration, timeout};
 
 use super::{
     capabilities::Abilities,
-    conversation::{Answer, Heard, Request, Said, Server},
+    conversation::{Answer, Heard, Request, Server},
     headers,
     introduction::{self, MODERN},
     link::{Era, Fault, NotSent},
@@ -63,14 +63,15 @@ impl Caller {
         };
         loop {
             match request.next().await {
-                Heard::Said(Said::Notice(notice)) => call.tell(notice),
+                Heard::Notice(notice) => call.tell(notice),
                 Heard::Answer(answer) => return outcome(tool, answer),
-                Heard::Said(Said::Question(question)) => {
+                Heard::Question(question) => {
                     let mut questions = vec![question];
                     while let Some(said) = request.said() {
                         match said {
-                            Said::Notice(notice) => call.tell(notice),
-                            Said::Question(question) => questions.push(question),
+                            Heard::Notice(notice) => call.tell(notice),
+                            Heard::Question(question) => questions.push(question),
+                            Heard::Answer(_) => {}
                         }
                     }
                     return self.questions.ask(request, questions);
@@ -144,8 +145,14 @@ impl Caller {
         };
         let is_envelope = |key: &str| key.starts_with(ENVELOPE);
         for (key, value) in meta.iter().filter(|(key, _)| *key != META_PROGRESS) {
-            if self.era == Era::Modern && key != META_VERSION || !is_envelope(key) {
-                member(key, value.get());
+            match &**key {
+                META_CAPABILITIES if self.era == Era::Modern => {
+                    member(key, &without_extensions(value));
+                }
+                key if !is_envelope(key) => member(key, value.get()),
+                META_VERSION => {}
+                key if self.era == Era::Modern => member(key, value.get()),
+                _ => {}
             }
         }
         if self.era == Era::Modern {
@@ -200,12 +207,31 @@ impl Logging {
     }
 }
 
+/// A client's capabilities but for extensions: what they allow a server to answer, such as tasks that
+/// are asked after later, does not find its way through a hub.
+fn without_extensions(capabilities: &RawValue) -> Cow<'_, str> {
+    let text = capabilities.get();
+    let members = || serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text).ok();
+    match text.contains("extensions").then(members).flatten() {
+        Some(mut members) => {
+            members.remove("extensions");
+            Json::of(&members).as_str().to_owned().into()
+        }
+        None => text.into(),
+    }
+}
+
 /// What the hub is told. A call that may have run is not to be tried elsewhere, unless its tool says
 /// that it may run twice; then an error has the hub try the next.
 fn outcome(tool: &Callable, answer: Answer) -> Outcome {
     match answer {
         Ok(Ok(result)) => Outcome::Result(result),
-        Ok(Err(error)) => Outcome::Error(error),
+        Ok(Err(error)) if tool.is_repeatable || is_refusal(&error) => Outcome::Error(error),
+        Ok(Err(error)) => {
+            let data = error.data.as_ref().map(|data| format!("\n{}", data.as_str()));
+            let text = format!("{}{}", error.message, data.unwrap_or_default());
+            provider_client::error(&text)
+        }
         Err(fault) if fault.may_have_run && !tool.is_repeatable => {
             let text = format!(
                 "The server was lost after it was handed the call: {fault}. It is unknown whether \
@@ -219,6 +245,18 @@ fn outcome(tool: &Callable, answer: Answer) -> Outcome {
             Outcome::Error(RpcError { code: RpcError::INTERNAL, message, data: None })
         }
     }
+}
+
+/// Whether an error says that the call was not begun: that it is no request, or none that fits. Many
+/// servers answer with other errors when a tool has failed half-way.
+fn is_refusal(error: &RpcError) -> bool {
+    const PARSE: i64 = -32700;
+    const INVALID_REQUEST: i64 = -32600;
+    const NO_METHOD: i64 = -32601;
+    // Of MCP 2026-07-28: about headers, capabilities and versions.
+    const OF_MCP: std::ops::RangeInclusive<i64> = -32022..=-32020;
+    matches!(error.code, PARSE | INVALID_REQUEST | NO_METHOD | RpcError::INVALID_PARAMS)
+        || OF_MCP.contains(&error.code)
 }
 
 /// What of a definition the bridge itself reads.

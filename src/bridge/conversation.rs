@@ -2,10 +2,10 @@
 //! what is heard of each, and what the server asks back.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -30,9 +30,10 @@ use crate::{
 
 /// Requests that may wait for the task that owns the link.
 const WISHES_MAX: usize = 256;
-/// What a request may have to hear before somebody listens; notices beyond it are dropped, and
-/// questions are refused.
-const SAID_MAX: usize = 64;
+/// Notices of one request that may wait to be heard; more are dropped.
+const NOTICES_MAX: usize = 64;
+/// Questions of one request that may wait to be asked; more are refused.
+const QUESTIONS_MAX: usize = 64;
 /// JSON-RPC: there is no such method. Said of a question that nobody can be asked.
 const CANNOT_BE_ASKED: i64 = -32601;
 
@@ -61,26 +62,27 @@ enum Wish {
         json: String,
         headers: HeaderMap,
         waiting: Waiting,
+        wanted: Weak<()>,
     },
     /// The answer to a question of the server's.
-    Answer {
-        json: String,
-    },
+    Answer { json: String },
 }
 
 /// Where the task tells what it hears of a request.
 struct Waiting {
-    said: mpsc::Sender<Said>,
+    notices: mpsc::Sender<Notice>,
+    questions: mpsc::Sender<Question>,
     answer: oneshot::Sender<Answer>,
     /// Of the client whose call it is; `None` for a request of the bridge's own.
     client: Option<Abilities>,
+    is_parked: Arc<AtomicBool>,
 }
 
-/// What a server says before it answers.
-#[derive(Debug)]
-pub(super) enum Said {
-    Notice(Notice),
-    Question(Question),
+impl Waiting {
+    /// Whether it is a call whose client waits now, rather than one that is to come back.
+    fn is_running(&self) -> bool {
+        self.client.is_some() && !self.is_parked.load(Ordering::Relaxed)
+    }
 }
 
 /// Something a server wants to know before it goes on.
@@ -97,19 +99,24 @@ pub(super) type Answer = Result<Result<Json, RpcError>, Fault>;
 /// The next thing heard of a request.
 #[derive(Debug)]
 pub(super) enum Heard {
-    Said(Said),
+    Notice(Notice),
+    Question(Question),
     Answer(Answer),
 }
 
 /// A request in flight; dropped before its answer, it is cancelled.
 pub(super) struct Request {
     id: u64,
-    said: mpsc::Receiver<Said>,
+    notices: mpsc::Receiver<Notice>,
+    questions: mpsc::Receiver<Question>,
     answer: oneshot::Receiver<Answer>,
     shared: Arc<Shared>,
     /// The answer, when it came while something said before it was still to be heard.
     kept: Option<Answer>,
     is_over: bool,
+    is_parked: Arc<AtomicBool>,
+    /// While it is there, the request is worth sending.
+    _wanted: Arc<()>,
 }
 
 impl Server {
@@ -128,6 +135,7 @@ impl Server {
             wishes: queue,
             shared: Arc::clone(&shared),
             waiting: HashMap::new(),
+            backlog: VecDeque::new(),
         };
         tasks.spawn(conversation.run());
         Self { wishes, shared }
@@ -147,18 +155,31 @@ impl Server {
         headers: HeaderMap,
         client: Option<Abilities>,
     ) -> Result<Request, NotSent> {
-        let (said_sender, said) = mpsc::channel(SAID_MAX);
+        let (notices_sender, notices) = mpsc::channel(NOTICES_MAX);
+        let (questions_sender, questions) = mpsc::channel(QUESTIONS_MAX);
         let (answer_sender, answer) = oneshot::channel();
-        let waiting = Waiting { said: said_sender, answer: answer_sender, client };
+        let (is_parked, wanted) = (Arc::<AtomicBool>::default(), Arc::new(()));
+        let waiting = Waiting {
+            notices: notices_sender,
+            questions: questions_sender,
+            answer: answer_sender,
+            client,
+            is_parked: Arc::clone(&is_parked),
+        };
         let json = frame::request(id, method, params);
-        self.wish(Wish::Request { id, method, json, headers, waiting })?;
+        let is_wanted = Arc::downgrade(&wanted);
+        self.wish(Wish::Request { id, method, json, headers, waiting, wanted: is_wanted })?;
+        let shared = Arc::clone(&self.shared);
         Ok(Request {
             id,
-            said,
+            notices,
+            questions,
             answer,
-            shared: Arc::clone(&self.shared),
+            shared,
             kept: None,
             is_over: false,
+            is_parked,
+            _wanted: wanted,
         })
     }
 
@@ -211,7 +232,8 @@ impl Request {
             Some(answer) => answer,
             None => select! {
                 biased;
-                Some(said) = self.said.recv() => return Heard::Said(said),
+                Some(notice) = self.notices.recv() => return Heard::Notice(notice),
+                Some(question) = self.questions.recv() => return Heard::Question(question),
                 answer = &mut self.answer => {
                     self.is_over = true;
                     let reason = "the server is gone".into();
@@ -220,18 +242,25 @@ impl Request {
             },
         };
         // What was said before the answer is heard before it, however close they came.
-        match self.said.try_recv() {
-            Ok(said) => {
+        match self.said() {
+            Some(said) => {
                 self.kept = Some(answer);
-                Heard::Said(said)
+                said
             }
-            Err(_none) => Heard::Answer(answer),
+            None => Heard::Answer(answer),
         }
     }
 
     /// What has been said already, if anything.
-    pub(super) fn said(&mut self) -> Option<Said> {
-        self.said.try_recv().ok()
+    pub(super) fn said(&mut self) -> Option<Heard> {
+        let notice = self.notices.try_recv().ok().map(Heard::Notice);
+        notice.or_else(|| self.questions.try_recv().ok().map(Heard::Question))
+    }
+
+    /// Says whether its client has gone to think about a question: what the server asks meanwhile
+    /// is more likely about another call.
+    pub(super) fn park(&self, is_parked: bool) {
+        self.is_parked.store(is_parked, Ordering::Relaxed);
     }
 
     /// The answer alone.
@@ -259,6 +288,9 @@ struct Conversation {
     wishes: mpsc::Receiver<Wish>,
     shared: Arc<Shared>,
     waiting: HashMap<u64, Waiting>,
+    /// What must reach a server that is slow to read: cancellations and answers. There are no more
+    /// of them than requests and questions.
+    backlog: VecDeque<Outgoing>,
 }
 
 impl Conversation {
@@ -275,6 +307,7 @@ impl Conversation {
 
     /// Until the end, and why it came.
     async fn converse(&mut self) -> String {
+        let outgoing = self.link.outgoing();
         loop {
             select! {
                 event = self.link.next() => match event {
@@ -287,18 +320,23 @@ impl Conversation {
                     None => return "the bridge stops".into(),
                 },
                 () = self.shared.cancellation.notified() => self.cancel(),
+                Ok(room) = outgoing.reserve(), if !self.backlog.is_empty() => {
+                    if let Some(message) = self.backlog.pop_front() {
+                        room.send(message);
+                    }
+                }
             }
         }
     }
 
     fn wish(&mut self, wish: Wish) {
         match wish {
-            Wish::Request { id, method, json, headers, waiting } => {
+            Wish::Request { id, method, json, headers, waiting, wanted } => {
                 if waiting.answer.is_closed() {
                     return;
                 }
                 self.waiting.insert(id, waiting);
-                let request = Outgoing::Request { id, method, json, headers };
+                let request = Outgoing::Request { id, method, json, headers, wanted };
                 if let Err(error) = self.link.send(request) {
                     let fault = Fault { reason: error.to_string(), may_have_run: false };
                     self.answered(id, Err(fault));
@@ -309,7 +347,8 @@ impl Conversation {
     }
 
     fn cancel(&mut self) {
-        for id in std::mem::take(&mut *self.shared.cancelled.lock()) {
+        let cancelled = std::mem::take(&mut *self.shared.cancelled.lock());
+        for id in cancelled {
             if self.waiting.remove(&id).is_some() {
                 self.send(Outgoing::Cancel { id, reason: "nobody waits for the answer" });
             }
@@ -339,30 +378,35 @@ impl Conversation {
     }
 
     /// A question goes to the call on whose stream it came. Over stdio it comes on none: then to
-    /// the one begun last whose client can be asked.
-    fn asked(&self, on: Option<u64>, question: Question) {
+    /// the one begun last whose client can be asked, of those that wait for an answer now.
+    fn asked(&mut self, on: Option<u64>, question: Question) {
         let (id, method) = (question.id.clone(), &*question.method);
         if method == "ping" {
             return self.send(Outgoing::Answer { json: frame::result(&id, &json!({})) });
         }
-        let why = if capabilities::is_question(method) {
-            let can = |waiting: &Waiting| {
-                waiting.client.is_some_and(|client| client.allow(method, question.params.as_ref()))
-            };
-            let call = match on {
-                Some(on) => self.waiting.get(&on).filter(|waiting| can(waiting)),
-                None => {
-                    let able = self.waiting.iter().filter(|(_, waiting)| can(waiting));
-                    able.max_by_key(|(id, _)| **id).map(|(_, waiting)| waiting)
-                }
-            };
-            match call.map(|call| call.said.try_send(Said::Question(question))) {
-                Some(Ok(())) => return,
-                Some(Err(_full)) => "too many questions wait for the client",
-                None => "no client that can be asked this is waiting for an answer",
+        if !capabilities::is_question(method) {
+            let json = answer_to(&id, Err("there is no such method here"));
+            return self.send(Outgoing::Answer { json });
+        }
+        let can = |waiting: &Waiting| {
+            waiting.client.is_some_and(|client| client.allow(method, question.params.as_ref()))
+        };
+        let call = match on {
+            Some(on) => self.waiting.get(&on).filter(|waiting| can(waiting)),
+            None => {
+                let is_any_running = self.waiting.values().any(Waiting::is_running);
+                let calls = self.waiting.iter();
+                let able = calls.filter(|(_, w)| w.is_running() == is_any_running && can(w));
+                able.max_by_key(|(id, _)| **id).map(|(_, waiting)| waiting)
             }
-        } else {
-            "there is no such method here"
+        };
+        let why = match call.map(|call| call.questions.try_send(question)) {
+            Some(Ok(())) => return,
+            Some(Err(mpsc::error::TrySendError::Full(_))) => {
+                "too many questions wait for the client"
+            }
+            Some(Err(mpsc::error::TrySendError::Closed(_))) => "the client has gone",
+            None => "no client that can be asked this is waiting for an answer",
         };
         self.send(Outgoing::Answer { json: answer_to(&id, Err(why)) });
     }
@@ -379,15 +423,15 @@ impl Conversation {
             }
             // Nothing in it says which call it is about, but over HTTP its stream does.
             ("notifications/message", Some(params)) => {
-                let newest = || self.waiting.iter().filter(|(_, w)| w.client.is_some());
-                let id = on.or_else(|| newest().map(|(id, _)| *id).max());
+                let running = || self.waiting.iter().filter(|(_, call)| call.is_running());
+                let id = on.or_else(|| running().map(|(id, _)| *id).max());
                 frame::log(params).map(|log| (id, Notice::Log(log)))
             }
             _ => return,
         };
         match told {
             Some((Some(id), notice)) => {
-                let said = self.waiting.get(&id).map(|w| w.said.try_send(Said::Notice(notice)));
+                let said = self.waiting.get(&id).map(|waiting| waiting.notices.try_send(notice));
                 if let Some(Err(_full)) = said {
                     tracing::debug!("a notice was dropped: the hub is slow to hear it");
                 }
@@ -399,9 +443,42 @@ impl Conversation {
         }
     }
 
-    fn send(&self, outgoing: Outgoing) {
-        if let Err(error) = self.link.send(outgoing) {
-            tracing::debug!(%error, "something could not be told to the server");
+    /// Sends what must not be lost, now or when there is room.
+    fn send(&mut self, outgoing: Outgoing) {
+        self.backlog.push_back(outgoing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::link::OUTGOING_MAX;
+
+    #[tokio::test]
+    async fn a_cancellation_reaches_a_server_that_does_not_read_for_a_while() {
+        let (link, mut outgoing, _events) = Link::new(JoinSet::new());
+        let mut tasks = JoinSet::new();
+        let server = Server::new(link, &mut tasks);
+        let ask = || {
+            let request = server.request(server.id(), "tools/call", "{}", HeaderMap::new(), None);
+            request.expect("it is waited for")
+        };
+        let mut requests: Vec<_> = (0..OUTGOING_MAX).map(|_| ask()).collect();
+        while outgoing.len() < OUTGOING_MAX {
+            tokio::task::yield_now().await;
         }
+        // There is room for no more, which is told at once.
+        let late = ask().answered().await.expect_err("no room");
+        assert!(!late.may_have_run, "{late}");
+        requests.clear();
+        let mut cancelled = 0;
+        for _ in 0..2 * OUTGOING_MAX {
+            match outgoing.recv().await.expect("a message") {
+                Outgoing::Request { wanted, .. } => assert_eq!(wanted.strong_count(), 0),
+                Outgoing::Cancel { .. } => cancelled += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(cancelled, OUTGOING_MAX);
     }
 }

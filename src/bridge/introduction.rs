@@ -1,12 +1,18 @@
 //! The first words with a server: which era it speaks, and who it is.
 
+use std::sync::Arc;
+
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::link::{Era, Event, Link, Outgoing};
 use crate::{
-    model::json::{self, Json},
+    model::{
+        error::RpcError,
+        json::{self, Json},
+    },
     provider::remote::frame::{self, Incoming},
 };
 
@@ -46,74 +52,163 @@ pub(super) fn client_info() -> Value {
     json!({ "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") })
 }
 
-/// Asks the server in the modern way first, then in the old one.
-///
-/// Fails with a sentence when it understands neither.
-pub(super) async fn introduce(link: &mut Link) -> Result<Introduction, String> {
+/// In which way a server is asked first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// As of 2026-07-28, and only if it does not understand that, as of old.
+    Modern,
+    /// As of old: it has not survived the other.
+    Legacy,
+}
+
+/// Why a server could not be talked to, in a sentence.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoIntroduction {
+    /// It ended when it was asked in the modern way; some do so with whatever comes before
+    /// `initialize`.
+    #[error("{0}")]
+    NotSurvived(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<String> for NoIntroduction {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+/// What has been asked, and what is known of it.
+struct Asking<'a> {
+    link: &'a mut Link,
+    /// Held while an answer is wanted.
+    wanted: Arc<()>,
+    has_asked_modern: bool,
+    has_asked_legacy: bool,
+    is_not_modern: bool,
+    is_not_legacy: Option<String>,
+}
+
+/// Asks the server, in the other way too if it does not understand the first.
+pub(super) async fn introduce(
+    link: &mut Link,
+    opening: Opening,
+) -> Result<Introduction, NoIntroduction> {
     let deadline = Instant::now() + START_TIME;
-    ask(link, DISCOVER, "server/discover", &json!({ "_meta": envelope() }))?;
-    let mut probe_ends = Some(Instant::now() + PROBE_TIME);
-    let (mut is_not_modern, mut is_not_legacy) = (false, None);
+    let mut asking = Asking {
+        link,
+        wanted: Arc::default(),
+        has_asked_modern: false,
+        has_asked_legacy: false,
+        is_not_modern: false,
+        is_not_legacy: None,
+    };
+    match opening {
+        Opening::Modern => asking.discover()?,
+        Opening::Legacy => asking.initialize()?,
+    }
+    let probe_ends = Instant::now() + PROBE_TIME;
     loop {
-        let event = match timeout_at(probe_ends.unwrap_or(deadline), link.next()).await {
-            Ok(event) => event,
-            Err(_elapsed) if probe_ends.take().is_some() => {
-                initialize(link)?;
-                continue;
+        let patience = if asking.has_asked_legacy { deadline } else { probe_ends };
+        match timeout_at(patience, asking.link.next()).await {
+            Ok(Event::Ended(why)) if asking.has_asked_legacy => return Err(why.into()),
+            Ok(Event::Ended(why)) => return Err(NoIntroduction::NotSurvived(why)),
+            Ok(event) => {
+                if let Some(introduction) = asking.heard(event)? {
+                    return Ok(introduction);
+                }
             }
+            Err(_elapsed) if !asking.has_asked_legacy => asking.initialize()?,
             Err(_elapsed) => {
-                return Err(format!("the server says nothing for {}s", START_TIME.as_secs()));
+                let seconds = START_TIME.as_secs();
+                return Err(format!("the server says nothing for {seconds}s").into());
             }
-        };
+        }
+        // One that speaks the modern era only, slowly, is still waited for.
+        if let (true, Some(why)) = (asking.is_not_modern, &asking.is_not_legacy) {
+            return Err(why.clone().into());
+        }
+    }
+}
+
+impl Asking<'_> {
+    fn heard(&mut self, event: Event) -> Result<Option<Introduction>, String> {
         let (id, outcome) = match event {
-            Event::Said { message: Incoming::Answer { id: Some(id), outcome }, .. } => (
-                id,
-                outcome.map_err(|error| {
+            Event::Said { message: Incoming::Answer { id: Some(id), outcome }, .. } => {
+                let refusal = |error: RpcError| {
                     format!("it refuses to begin: {} ({})", error.message, error.code)
-                }),
-            ),
+                };
+                (id, outcome.map_err(refusal))
+            }
             Event::Said { message: Incoming::Request { id, method, .. }, .. } => {
                 let json = match &*method {
                     "ping" => frame::result(&id, &json!({})),
                     _ => frame::error(&id, -32601, "it is too early for that", None),
                 };
-                link.send(Outgoing::Answer { json }).map_err(|error| error.to_string())?;
-                continue;
+                self.send(Outgoing::Answer { json })?;
+                return Ok(None);
             }
-            Event::Said { .. } => continue,
             Event::Unanswered { id, fault } => (id, Err(fault.reason)),
-            Event::Ended(why) => return Err(why),
+            Event::Said { .. } | Event::Ended(_) => return Ok(None),
         };
         match id {
             DISCOVER => match outcome.and_then(|result| discovered(&result)) {
                 Ok(introduction) => {
-                    settle(link, Era::Modern, MODERN)?;
-                    return Ok(introduction);
+                    self.settle(Era::Modern, MODERN)?;
+                    return Ok(Some(introduction));
                 }
                 Err(why) => {
                     tracing::debug!(why, "the server does not speak the modern era");
-                    is_not_modern = true;
-                    if probe_ends.take().is_some() {
-                        initialize(link)?;
+                    self.is_not_modern = true;
+                    if !self.has_asked_legacy {
+                        self.initialize()?;
                     }
                 }
             },
             INITIALIZE => match outcome.and_then(|result| initialized(&result)) {
                 Ok((introduction, version)) => {
-                    settle(link, Era::Legacy, &version)?;
+                    self.settle(Era::Legacy, &version)?;
                     let json = frame::notification("notifications/initialized", "{}");
-                    link.send(Outgoing::Notification { json })
-                        .map_err(|error| error.to_string())?;
-                    return Ok(introduction);
+                    self.send(Outgoing::Notification { json })?;
+                    return Ok(Some(introduction));
                 }
-                Err(why) => is_not_legacy = Some(why),
+                Err(why) => {
+                    let asks_now = self.is_not_legacy.replace(why).is_none();
+                    if asks_now && !self.has_asked_modern {
+                        self.discover()?;
+                    }
+                }
             },
             _ => {}
         }
-        // A server that spoke the modern era only, slowly, would still be waited for.
-        if let (true, Some(why)) = (is_not_modern, &is_not_legacy) {
-            return Err(why.clone());
-        }
+        Ok(None)
+    }
+
+    fn discover(&mut self) -> Result<(), String> {
+        self.has_asked_modern = true;
+        self.ask(DISCOVER, "server/discover", &json!({ "_meta": envelope() }))
+    }
+
+    fn initialize(&mut self) -> Result<(), String> {
+        self.has_asked_legacy = true;
+        let params = json!({
+            "protocolVersion": LEGACY, "capabilities": capabilities(), "clientInfo": client_info(),
+        });
+        self.ask(INITIALIZE, "initialize", &params)
+    }
+
+    fn ask(&self, id: u64, method: &'static str, params: &Value) -> Result<(), String> {
+        let json = frame::request(id, method, &params.to_string());
+        let (headers, wanted) = (HeaderMap::new(), Arc::downgrade(&self.wanted));
+        self.send(Outgoing::Request { id, method, json, headers, wanted })
+    }
+
+    fn settle(&self, era: Era, version: &str) -> Result<(), String> {
+        self.send(Outgoing::Settled { era, version: version.into() })
+    }
+
+    fn send(&self, outgoing: Outgoing) -> Result<(), String> {
+        self.link.send(outgoing).map_err(|error| error.to_string())
     }
 }
 
@@ -124,24 +219,6 @@ pub(super) fn envelope() -> Value {
         "io.modelcontextprotocol/clientCapabilities": capabilities(),
         "io.modelcontextprotocol/clientInfo": client_info(),
     })
-}
-
-fn initialize(link: &Link) -> Result<(), String> {
-    let params = json!({
-        "protocolVersion": LEGACY, "capabilities": capabilities(), "clientInfo": client_info(),
-    });
-    ask(link, INITIALIZE, "initialize", &params)
-}
-
-fn ask(link: &Link, id: u64, method: &'static str, params: &Value) -> Result<(), String> {
-    let json = frame::request(id, method, &params.to_string());
-    let request = Outgoing::Request { id, method, json, headers: Default::default() };
-    link.send(request).map_err(|error| error.to_string())
-}
-
-fn settle(link: &Link, era: Era, version: &str) -> Result<(), String> {
-    let settled = Outgoing::Settled { era, version: version.into() };
-    link.send(settled).map_err(|error| error.to_string())
 }
 
 #[derive(Default, Deserialize)]

@@ -1,5 +1,7 @@
 //! A connection to an MCP server, whatever carries it: messages go in, events come out.
 
+use std::sync::Weak;
+
 use reqwest::header::HeaderMap;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
@@ -40,6 +42,8 @@ pub(super) enum Outgoing {
         json: String,
         /// The headers that repeat parts of it, over HTTP in the modern era.
         headers: HeaderMap,
+        /// Gone when nobody waits for the answer any more: then it need not be sent.
+        wanted: Weak<()>,
     },
     Notification {
         json: String,
@@ -116,6 +120,11 @@ impl Link {
             TrySendError::Full(_) => NotSent::Busy,
             TrySendError::Closed(_) => NotSent::Gone,
         })
+    }
+
+    /// Where messages go, to wait there for room.
+    pub(super) fn outgoing(&self) -> mpsc::Sender<Outgoing> {
+        self.outgoing.clone()
     }
 
     /// The next event; after [`Event::Ended`] there is none. Dropping the future loses nothing.

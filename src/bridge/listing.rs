@@ -16,6 +16,10 @@ use crate::{
 const LIST_TIME: Duration = Duration::from_secs(60);
 /// A server that never ends its list is broken; this is far beyond any that is not.
 const PAGES_MAX: usize = 1000;
+/// The same for its length in bytes; a hub takes less.
+const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// JSON-RPC: there is no such method. So say servers that have no tools.
+const NO_METHOD: i64 = -32601;
 
 /// What a server has, and what of it is put on offer.
 pub(super) struct Listing {
@@ -60,13 +64,23 @@ impl Listing {
         choose: &(dyn Fn(&str) -> Option<String> + Sync),
     ) -> Result<(), String> {
         let mut names = HashSet::new();
-        let mut cursor = None;
+        let (mut cursor, mut bytes) = (None, 0);
         for _ in 0..PAGES_MAX {
-            let text = page(caller, cursor.as_ref()).await?;
+            let Some(text) = page(caller, cursor.as_ref()).await? else { return Ok(()) };
+            bytes += text.as_str().len();
+            if bytes > LIST_BYTES_MAX {
+                return Err(format!("its list of tools has more than {LIST_BYTES_MAX} bytes"));
+            }
             let said: Page<'_> = json::object(text.as_str())
                 .map_err(|error| format!("its list of tools cannot be read: {error}"))?;
             for raw in said.tools {
-                let Ok(definition) = json::object::<Definition<'_>>(raw.get()) else { continue };
+                let definition = match json::object::<Definition<'_>>(raw.get()) {
+                    Ok(definition) => definition,
+                    Err(why) => {
+                        tracing::warn!(%why, "a tool is not offered");
+                        continue;
+                    }
+                };
                 let Some(name) = choose(&definition.name) else { continue };
                 if !names.insert(name.clone()) {
                     tracing::warn!(tool = name, "offered once, although the server has it twice");
@@ -76,10 +90,12 @@ impl Listing {
                 let json = Json::cut(text.text(), raw).detached();
                 self.add(caller, name, &definition, json);
             }
-            cursor = said.next_cursor.map(|cursor| Json::cut(text.text(), cursor));
-            if cursor.is_none() {
+            let next = said.next_cursor.map(|cursor| Json::cut(text.text(), cursor));
+            // Some servers end their list with an empty cursor, or give the last one again.
+            if next.as_ref().is_none_or(|next| next.as_str() == r#""""#) || next == cursor {
                 return Ok(());
             }
+            cursor = next;
         }
         Err(format!("its list of tools has no end after {PAGES_MAX} pages"))
     }
@@ -125,11 +141,13 @@ impl Listing {
     }
 }
 
-async fn page(caller: &Caller, cursor: Option<&Json>) -> Result<Json, String> {
+/// One page; `None` when the server has no tools at all.
+async fn page(caller: &Caller, cursor: Option<&Json>) -> Result<Option<Json>, String> {
     let cursor = cursor.map(|cursor| format!(r#""cursor":{}"#, cursor.as_str()));
     let request = caller.ask("tools/list", cursor).map_err(|error| error.to_string())?;
     match request.answered().await {
-        Ok(Ok(page)) => Ok(page),
+        Ok(Ok(page)) => Ok(Some(page)),
+        Ok(Err(error)) if error.code == NO_METHOD => Ok(None),
         Ok(Err(error)) => Err(format!("it refuses to list its tools: {}", error.message)),
         Err(fault) => Err(fault.reason),
     }

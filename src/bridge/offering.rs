@@ -6,7 +6,7 @@ use std::{convert::Infallible, path::PathBuf, sync::Arc};
 use tokio::{
     select,
     task::JoinSet,
-    time::{Duration, Instant, interval_at, sleep},
+    time::{Duration, Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,7 @@ use super::{
     call::{Caller, Logging},
     conversation::Server as Talk,
     http,
-    introduction::{Introduction, introduce},
+    introduction::{Introduction, NoIntroduction, Opening, introduce},
     link::{Era, Link},
     listing::Listing,
     questions::Questions,
@@ -30,10 +30,18 @@ use crate::{
 
 /// A server that held for so long was a good one: the next pause is short again.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
-/// How often calls are looked for that nobody came back to, and tools that changed without a word.
+/// How often calls are looked for that nobody came back to, and tools that changed without a word …
 const SWEEP: Duration = Duration::from_secs(60);
+/// … and when they could not be listed …
+const SWEEP_AGAIN: Duration = Duration::from_secs(10);
+/// … so many times running at most, before an HTTP server counts as gone.
+const FAILURES_MAX: usize = 1;
 /// How long after a change of the tools they are listed: changes come in flocks.
 const SETTLING_TIME: Duration = Duration::from_millis(50);
+/// How long the hub may take to hear the last answers of a server that has ended.
+const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
+/// How long taking leave of the hub may take.
+const LEAVE_TIME: Duration = Duration::from_secs(3);
 
 /// Offers servers to one hub.
 #[derive(Clone)]
@@ -60,6 +68,8 @@ enum Broken {
     Ended(Ended),
     /// The server, for this reason.
     Server(String),
+    /// The server, by being asked in the modern way.
+    Opening(String),
 }
 
 impl From<String> for Broken {
@@ -74,19 +84,34 @@ impl From<Refused> for Broken {
     }
 }
 
+impl From<NoIntroduction> for Broken {
+    fn from(why: NoIntroduction) -> Self {
+        match why {
+            NoIntroduction::NotSurvived(why) => Self::Opening(why),
+            NoIntroduction::Failed(why) => Self::Server(why),
+        }
+    }
+}
+
 impl Bridge {
     /// Offers `server` until `stop`, or until the hub refuses.
     pub async fn offer(&self, server: &Server, stop: &CancellationToken) -> Ended {
         let mut backoff = Backoff::new();
+        let mut opening = Opening::Modern;
         // The same one however often the server is restarted: what it asked finds its way back.
         let hub = self.hub.clone().instance_id(InstanceId::random().as_str());
         loop {
-            let started = Instant::now();
-            let why = match self.serve(server, hub.clone(), stop).await {
+            let mut offered_at = None;
+            let why = match self.serve(server, opening, hub.clone(), &mut offered_at, stop).await {
                 Broken::Ended(ended) => return ended,
+                Broken::Opening(why) => {
+                    tracing::debug!(why, "the server is started again, to be asked as of old");
+                    opening = Opening::Legacy;
+                    continue;
+                }
                 Broken::Server(why) => why,
             };
-            if started.elapsed() >= STABLE_AFTER {
+            if offered_at.is_some_and(|at: Instant| at.elapsed() >= STABLE_AFTER) {
                 backoff.reset();
             }
             let pause = backoff.pause();
@@ -99,16 +124,18 @@ impl Bridge {
     }
 
     /// One life of the server, from its start to the end of whatever ends first.
-    async fn serve(&self, server: &Server, hub: Builder, stop: &CancellationToken) -> Broken {
+    async fn serve(
+        &self,
+        server: &Server,
+        opening: Opening,
+        hub: Builder,
+        offered_at: &mut Option<Instant>,
+        stop: &CancellationToken,
+    ) -> Broken {
         let mut tasks = JoinSet::new();
-        let stopped = || Broken::Ended(Ended::Stopped);
-        let begun = select! {
-            begun = self.begin(server, &mut tasks) => begun,
-            () = stop.cancelled() => Err(stopped()),
-        };
-        let broken = match begun {
+        let broken = match self.begin(server, opening, &mut tasks, stop).await {
             Ok(offering) => {
-                let broken = offering.run(hub, stop).await;
+                let Err(broken) = offering.run(hub, offered_at, stop).await;
                 drop(offering);
                 broken
             }
@@ -122,14 +149,20 @@ impl Bridge {
     async fn begin(
         &self,
         server: &Server,
+        opening: Opening,
         tasks: &mut JoinSet<()>,
+        stop: &CancellationToken,
     ) -> Result<Offering<'_>, Broken> {
         let mut link = self.link(&server.target)?;
-        let introduction = match introduce(&mut link).await {
+        let introduced = select! {
+            introduced = introduce(&mut link, opening) => introduced.map_err(Broken::from),
+            () = stop.cancelled() => Err(Broken::Ended(Ended::Stopped)),
+        };
+        let introduction = match introduced {
             Ok(introduction) => introduction,
-            Err(why) => {
+            Err(broken) => {
                 link.close().await;
-                return Err(why.into());
+                return Err(broken);
             }
         };
         let talk = Talk::new(link, tasks);
@@ -164,48 +197,40 @@ struct Offering<'a> {
 }
 
 impl Offering<'_> {
-    async fn run(&self, hub: Builder, stop: &CancellationToken) -> Broken {
-        let server = &self.caller.server;
-        select! {
-            Err(broken) = self.offer(hub, stop) => broken,
-            never = self.listen() => match never {},
-            // The connection to the hub breaks with this: calls in flight are as lost as they are.
-            why = server.ended() => Broken::Server(why.to_string()),
-        }
-    }
-
-    async fn offer(&self, hub: Builder, stop: &CancellationToken) -> Result<Infallible, Broken> {
+    /// Runs until something ends it; sets when the tools were on offer first.
+    async fn run(
+        &self,
+        hub: Builder,
+        offered_at: &mut Option<Instant>,
+        stop: &CancellationToken,
+    ) -> Result<Infallible, Broken> {
         let server = &self.caller.server;
         let mut hub = hub.name(&self.name);
         if let Some(version) = self.introduction.version.as_deref().and_then(label) {
             hub = hub.version(version);
         }
-        let (client, mut listing) = select! {
+        let (client, listing) = select! {
             registered = self.register(&hub) => registered?,
+            why = server.ended() => return Err(Broken::Server(why.to_string())),
             () = stop.cancelled() => return Err(Broken::Ended(Ended::Stopped)),
         };
-        let mut sweep = interval_at(Instant::now() + SWEEP, SWEEP);
-        // A process that ends is noticed; over HTTP nothing may tell that a server is not there.
-        let must_be_asked = self.caller.is_http || !self.introduction.tells_changes;
-        loop {
-            let may_have_changed = select! {
-                () = stop.cancelled() => {
-                    client.close().await;
-                    return Err(Broken::Ended(Ended::Stopped));
-                }
-                refused = client.ended() => return Err(refused.into()),
-                () = server.tools_changed() => true,
-                _ = sweep.tick() => must_be_asked,
-            };
-            self.caller.questions.forget_old();
-            if may_have_changed {
-                select! {
-                    renewed = self.renew(&client, &mut listing) => renewed?,
-                    // Above it is seen to.
-                    () = stop.cancelled() => {}
-                }
-            }
+        *offered_at = Some(Instant::now());
+        let broken = select! {
+            Err(broken) = self.keep(&client, listing) => broken,
+            never = self.listen() => match never {},
+            why = server.ended() => Broken::Server(why.to_string()),
+            () = stop.cancelled() => Broken::Ended(Ended::Stopped),
+        };
+        // When the server has ended, what it said last is still to be told. What it did not answer
+        // has been decided by now, so that this takes no longer than the hub does to hear it.
+        let within = match &broken {
+            Broken::Server(_) => LAST_WORDS_TIME,
+            _ => Duration::ZERO,
+        };
+        if timeout(LEAVE_TIME, client.finish(within)).await.is_err() {
+            tracing::warn!("the hub does not take leave");
         }
+        Err(broken)
     }
 
     /// Puts the server's tools on offer; those the hub refuses are left out, rather than all of them
@@ -223,15 +248,53 @@ impl Offering<'_> {
         }
     }
 
-    /// Puts what the server has now in the place of `known`, if that is something else.
-    async fn renew(&self, client: &ProviderClient, known: &mut Listing) -> Result<(), Broken> {
+    /// Keeps what is on offer up to date, until the hub or an HTTP server is gone for good.
+    async fn keep(
+        &self,
+        client: &ProviderClient,
+        mut listing: Listing,
+    ) -> Result<Infallible, Broken> {
+        // A process that ends is noticed; over HTTP nothing may tell that a server is not there.
+        let is_http = self.caller.is_http;
+        let is_swept = is_http || !self.introduction.tells_changes;
+        let mut failures = 0;
+        loop {
+            let pause = if failures > 0 { SWEEP_AGAIN } else { SWEEP };
+            let may_have_changed = select! {
+                refused = client.ended() => return Err(refused.into()),
+                () = self.caller.server.tools_changed() => true,
+                () = sleep(pause) => is_swept || failures > 0,
+            };
+            self.caller.questions.forget_old();
+            if !may_have_changed {
+                continue;
+            }
+            match self.renew(client, &mut listing).await {
+                Ok(()) => failures = 0,
+                Err(why) if is_http && failures >= FAILURES_MAX => return Err(why.into()),
+                Err(why) => {
+                    failures += 1;
+                    tracing::warn!(why, "the tools stay as they are");
+                }
+            }
+        }
+    }
+
+    /// Puts what the server has now in the place of `known`, if that is something else and the hub
+    /// takes it.
+    ///
+    /// Fails with a sentence when the server does not say.
+    async fn renew(&self, client: &ProviderClient, known: &mut Listing) -> Result<(), String> {
         sleep(SETTLING_TIME).await;
         let mut listing = self.list().await?;
         if listing.says_the_same(known) {
             return Ok(());
         }
         while let Err(refused) = client.set_tools(listing.tools()).await {
-            listing.leave_out(refused)?;
+            if let Err(why) = listing.leave_out(refused) {
+                tracing::warn!(%why, "the tools stay as they were");
+                return Ok(());
+            }
         }
         self.told(&listing);
         *known = listing;

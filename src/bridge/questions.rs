@@ -41,6 +41,7 @@ impl Questions {
     pub(super) fn ask(&self, request: Request, questions: Vec<Question>) -> Outcome {
         let keyed = questions.into_iter().enumerate();
         let questions = keyed.map(|(n, question)| (format!("q{}", n + 1), question)).collect();
+        request.park(true);
         self.keep(Asked { request, questions, since: Instant::now() })
     }
 
@@ -97,7 +98,11 @@ impl Questions {
             }
             None => true,
         });
-        if asked.questions.is_empty() { Ok(Ok(asked.request)) } else { Ok(Err(self.keep(asked))) }
+        if !asked.questions.is_empty() {
+            return Ok(Err(self.keep(asked)));
+        }
+        asked.request.park(false);
+        Ok(Ok(asked.request))
     }
 
     /// Gives up the calls nobody came back to.

@@ -45,6 +45,8 @@ const SEND_TIME: Duration = Duration::from_secs(60);
 const CLOSING_TIME: Duration = Duration::from_secs(2);
 /// Close code: the token has expired.
 const TOKEN_EXPIRED: u16 = 4401;
+/// Close code: the message is too large (RFC 6455 §7.4.1).
+const TOO_LARGE: u16 = 1009;
 /// Close code: the same instance has connected again.
 const SUPERSEDED: u16 = 4409;
 /// JSON-RPC: there is no such method; said of a tool that is not here, so that the hub asks the next.
@@ -88,8 +90,8 @@ pub(super) struct Connection<'a> {
     socket: Socket,
     /// What is on offer over this connection.
     offered: Tools,
-    /// Whether nothing was taken in yet over this connection.
-    is_new: bool,
+    /// Until when calls that run may be answered, if it is to end.
+    finishing: Option<Instant>,
     message_bytes_max: usize,
     depth_max: usize,
     registering: Option<Registering>,
@@ -108,6 +110,8 @@ enum Event {
     Dropped,
     Noticed(u64, Notice),
     Told(Option<Command>),
+    /// Calls have had the time to finish.
+    Patience,
     Silence,
 }
 
@@ -118,7 +122,7 @@ impl<'a> Connection<'a> {
             worker,
             socket,
             offered: Tools::default(),
-            is_new: true,
+            finishing: None,
             message_bytes_max: usize::MAX,
             depth_max: usize::MAX,
             registering: None,
@@ -158,6 +162,9 @@ impl<'a> Connection<'a> {
             if let Err(ending) = step {
                 return ending;
             }
+            if self.is_finished() {
+                return Ending::Closed;
+            }
             let event = self.next().await;
             step = self.handle(event).await;
         }
@@ -174,7 +181,12 @@ impl<'a> Connection<'a> {
                 self.worker.want(tools, reply);
                 self.register().await
             }
-            Event::Told(Some(Command::Close) | None) => Err(Ending::Closed),
+            Event::Told(Some(Command::Finish(within))) => {
+                self.finishing = Some(Instant::now() + within);
+                Ok(())
+            }
+            Event::Told(None) => Err(Ending::Closed),
+            Event::Patience => Ok(()),
             Event::Silence if self.has_pinged => Err("the hub is silent".to_owned().into()),
             Event::Silence => {
                 self.has_pinged = true;
@@ -186,6 +198,7 @@ impl<'a> Connection<'a> {
     async fn next(&mut self) -> Event {
         let patience = if self.has_pinged { SILENCE_MAX } else { PING_AFTER };
         let silence = sleep_until(self.last_heard + patience);
+        let finishing = self.finishing;
         select! {
             received = self.socket.next() => Event::Received(received),
             Some(ended) = self.calls.join_next() => match ended {
@@ -196,7 +209,14 @@ impl<'a> Connection<'a> {
             Some((id, notice)) = self.notices.recv() => Event::Noticed(id, notice),
             command = self.worker.commands.recv() => Event::Told(command),
             () = silence => Event::Silence,
+            () = sleep_until(finishing.unwrap_or(self.last_heard)), if finishing.is_some() => {
+                Event::Patience
+            }
         }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.finishing.is_some_and(|at| self.running.is_empty() || Instant::now() >= at)
     }
 
     /// Registers the tools that are wanted, unless the hub has yet to answer for others.
@@ -215,12 +235,15 @@ impl<'a> Connection<'a> {
         let provider = serde_json::from_str(about.as_str()).expect("it was just written");
         let params = Json::of(&Register { provider, tools: tools.definitions().collect() });
         let frame = frame::request(self.last_id, "providers/register", params.as_str());
-        self.registering = Some(Registering {
-            id: self.last_id,
-            was_accepted: self.worker.accepted.as_ref().is_some_and(|known| known.is(&tools)),
-            tools,
-            replies: std::mem::take(&mut self.worker.replies),
-        });
+        let was_accepted = self.worker.accepted.as_ref().is_some_and(|known| known.is(&tools));
+        let replies = std::mem::take(&mut self.worker.replies);
+        let registering = Registering { id: self.last_id, was_accepted, tools, replies };
+        if frame.len() > self.message_bytes_max {
+            let (length, max) = (frame.len(), self.message_bytes_max);
+            let message = format!("together they have {length} bytes; the hub takes {max}");
+            return self.refused(registering, Refused::tools(message));
+        }
+        self.registering = Some(registering);
         self.send(Message::text(frame)).await
     }
 
@@ -236,7 +259,7 @@ impl<'a> Connection<'a> {
                     Err(fault) => Err(format!("the hub said what is no message: {fault}").into()),
                 }
             }
-            Message::Close(frame) => Err(farewell_of(frame)),
+            Message::Close(frame) => self.farewell(frame),
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
         }
     }
@@ -273,48 +296,72 @@ impl<'a> Connection<'a> {
         let Some(registering) = self.registering.take_if(|pending| Some(pending.id) == id) else {
             return Ok(());
         };
-        let Registering { tools, replies, was_accepted, .. } = registering;
         match outcome {
-            Ok(result) => {
-                let registered: Registered<'static> = json::object(result.as_str())
-                    .map_err(|error| format!("the hub's answer cannot be read: {error}"))?;
-                self.message_bytes_max = registered.limits.message_bytes;
-                self.depth_max = registered.limits.json_depth;
-                let registered = Arc::new(registered);
-                for warning in &registered.warnings {
-                    tracing::warn!(warning, "the hub has a remark");
-                }
-                for reply in replies {
-                    drop(reply.send(Ok(Arc::clone(&registered))));
-                }
-                if self.worker.accepted.replace(tools.clone()).is_some() && self.is_new {
-                    tracing::info!(tools = registered.tools.len(), "the hub is back");
-                }
-                self.is_new = false;
-                self.offered = tools;
-                self.worker.is_now(State::Registered(registered));
-            }
-            Err(error) => {
-                let refused = refusal(&error);
-                let message = refused.to_string();
-                for reply in replies {
-                    drop(reply.send(Err(refused.clone())));
-                }
-                match &self.worker.accepted {
-                    Some(_) if was_accepted => return Err(message.into()),
-                    Some(accepted) if self.worker.tools.is(&tools) => {
-                        self.worker.tools = accepted.clone();
-                        // Nothing is on offer yet when the refused set was a connection's first.
-                        if self.offered.is(accepted) {
-                            return Ok(());
-                        }
-                    }
-                    Some(_) => {}
-                    None => return Err(Ending::Refused(refused)),
-                }
-            }
+            Ok(result) => self.accepted(registering, &result)?,
+            Err(error) => self.refused(registering, refusal(&error))?,
         }
         if self.worker.tools.is(&self.offered) { Ok(()) } else { self.register().await }
+    }
+
+    fn accepted(&mut self, registering: Registering, result: &Json) -> Result<(), Ending> {
+        let registered: Registered<'static> = json::object(result.as_str())
+            .map_err(|error| format!("the hub's answer cannot be read: {error}"))?;
+        self.message_bytes_max = registered.limits.message_bytes;
+        self.depth_max = registered.limits.json_depth;
+        let registered = Arc::new(registered);
+        for warning in &registered.warnings {
+            tracing::warn!(warning, "the hub has a remark");
+        }
+        for reply in registering.replies {
+            // Whoever asked may have gone.
+            drop(reply.send(Ok(Arc::clone(&registered))));
+        }
+        let is_first = self.worker.registered_at.is_none();
+        self.worker.registered_at.get_or_insert_with(Instant::now);
+        if self.worker.accepted.replace(registering.tools.clone()).is_some() && is_first {
+            tracing::info!(tools = registered.tools.len(), "the hub is back");
+        }
+        self.offered = registering.tools;
+        self.worker.is_now(State::Registered(registered));
+        Ok(())
+    }
+
+    /// What was taken in before stays, or is registered again.
+    fn refused(&mut self, registering: Registering, refused: Refused) -> Result<(), Ending> {
+        let Registering { tools, replies, was_accepted, .. } = registering;
+        let message = refused.to_string();
+        for reply in replies {
+            drop(reply.send(Err(refused.clone())));
+        }
+        match &self.worker.accepted {
+            None => return Err(Ending::Refused(refused)),
+            // The hub may take them again when something has changed there.
+            Some(_) if was_accepted => return Err(message.into()),
+            Some(accepted) if self.worker.tools.is(&tools) => {
+                self.worker.tools = accepted.clone();
+            }
+            // Others are wanted already.
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The hub's reason to close the connection.
+    fn farewell(&mut self, close: Option<CloseFrame>) -> Result<(), Ending> {
+        let Some(close) = close else { return Err("the hub hung up".to_owned().into()) };
+        match u16::from(close.code) {
+            SUPERSEDED => Err(Ending::Refused(Refused::Superseded)),
+            // With a token that cannot be renewed the next handshake says no.
+            TOKEN_EXPIRED => Err("the token has expired".to_owned().into()),
+            code => {
+                let cause = format!("the hub closed the connection: {code} {}", close.reason);
+                // Before the first registration its bounds are not known.
+                if let Some(registering) = self.registering.take_if(|_| code == TOO_LARGE) {
+                    self.refused(registering, Refused::tools(cause.clone()))?;
+                }
+                Err(cause.into())
+            }
+        }
     }
 
     async fn call(&mut self, id: &Json, params: &Json) -> Result<(), Ending> {
@@ -323,7 +370,8 @@ impl<'a> Connection<'a> {
             let error = frame::error(id, NOT_FOUND, "this is no call of a tool", None);
             return self.send(Message::text(error)).await;
         };
-        let Some(handler) = self.offered.handler(&said.name) else {
+        let handler = self.offered.handler(&said.name).filter(|_| self.finishing.is_none());
+        let Some(handler) = handler.map(Arc::clone) else {
             let error =
                 frame::error(id, NOT_FOUND, "this tool is not on offer here any more", None);
             return self.send(Message::text(error)).await;
@@ -338,7 +386,7 @@ impl<'a> Connection<'a> {
             id: number,
             notices: self.notices_sender.clone(),
         };
-        let working = AssertUnwindSafe(handler(call)).catch_unwind();
+        let working = AssertUnwindSafe(async move { handler(call).await }).catch_unwind();
         let task = self.calls.spawn(async move {
             let broke_down = |_panic| outcome::error("the tool broke down");
             (number, working.await.unwrap_or_else(broke_down))
@@ -405,16 +453,6 @@ impl<'a> Connection<'a> {
             Ok(sent) => Ok(sent?),
             Err(_elapsed) => Err("the hub does not take what it is sent".to_owned().into()),
         }
-    }
-}
-
-fn farewell_of(close: Option<CloseFrame>) -> Ending {
-    let Some(close) = close else { return "the hub hung up".to_owned().into() };
-    match u16::from(close.code) {
-        SUPERSEDED => Ending::Refused(Refused::Superseded),
-        // With a token that cannot be renewed the next handshake says no.
-        TOKEN_EXPIRED => "the token has expired".to_owned().into(),
-        code => format!("the hub closed the connection: {code} {}", close.reason).into(),
     }
 }
 

@@ -22,6 +22,8 @@ use crate::provider::remote::frame::SUBPROTOCOL;
 const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 /// The longest message of a hub, in bytes; its own bound for what it sends is usually lower.
 const MESSAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// The longest a hub may send a provider away for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 /// What is told of a refusal's body, in bytes.
 const REASON_BYTES_MAX: usize = 300;
 
@@ -81,7 +83,8 @@ fn refusal(response: &Response<Option<Vec<u8>>>) -> NoConnection {
             let seconds = response.headers().get(header::RETRY_AFTER);
             let seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());
             let cause = format!("{}: {said}", status.as_u16());
-            NoConnection::Failed { cause, retry_after: seconds.map(Duration::from_secs) }
+            let retry_after = seconds.map(Duration::from_secs);
+            NoConnection::Failed { cause, retry_after: retry_after.map(|s| s.min(RETRY_AFTER_MAX)) }
         }
     }
 }

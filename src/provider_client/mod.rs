@@ -109,9 +109,15 @@ impl ProviderClient {
     }
 
     /// Takes leave of the hub; calls that run are dropped where they wait.
-    pub async fn close(mut self) {
+    pub async fn close(self) {
+        self.finish(Duration::ZERO).await;
+    }
+
+    /// As [`Self::close`], but first lets calls that run be answered, for so long at most. Calls that
+    /// come meanwhile are sent on to other providers.
+    pub async fn finish(mut self, within: Duration) {
         // Its end may have come already; that is what is wanted.
-        drop(self.commands.send(Command::Close).await);
+        drop(self.commands.send(Command::Finish(within)).await);
         while self.worker.join_next().await.is_some() {}
     }
 

@@ -28,6 +28,13 @@ pub enum Refused {
     Closed,
 }
 
+impl Refused {
+    /// A refusal of a whole set, for no single tool's sake.
+    pub(super) fn tools(message: String) -> Self {
+        Self::Tools { message: message.into(), tools: Arc::default() }
+    }
+}
+
 fn reasons(tools: &[RefusedTool]) -> String {
     let reason = |tool: &RefusedTool| match &tool.name {
         Some(name) => format!("; {name:?}: {}", tool.reason),

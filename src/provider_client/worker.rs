@@ -23,7 +23,8 @@ pub(super) type Reply = oneshot::Sender<Result<Arc<Registered<'static>>, Refused
 
 pub(super) enum Command {
     SetTools(Tools, Reply),
-    Close,
+    /// Calls that run may be answered for so long.
+    Finish(Duration),
 }
 
 pub(super) struct Worker {
@@ -35,6 +36,8 @@ pub(super) struct Worker {
     /// Who waits for `tools` to be taken in.
     pub(super) replies: Vec<Reply>,
     pub(super) commands: mpsc::Receiver<Command>,
+    /// When the hub took in the tools first over the connection of the moment.
+    pub(super) registered_at: Option<Instant>,
     state: watch::Sender<State>,
 }
 
@@ -45,7 +48,8 @@ impl Worker {
         commands: mpsc::Receiver<Command>,
         state: watch::Sender<State>,
     ) -> Self {
-        Self { about, tools, accepted: None, replies: Vec::new(), commands, state }
+        let (accepted, registered_at) = (None, None);
+        Self { about, tools, accepted, replies: Vec::new(), commands, registered_at, state }
     }
 
     pub(super) async fn run(mut self) {
@@ -62,13 +66,13 @@ impl Worker {
         let mut backoff = Backoff::new();
         loop {
             self.is_now(State::Connecting);
-            let started = Instant::now();
             let (cause, at_least) = match self.connection().await {
                 Ending::Closed => return Refused::Closed,
                 Ending::Refused(refused) => return refused,
                 Ending::Lost { cause, retry_after } => (cause, retry_after.unwrap_or_default()),
             };
-            if started.elapsed() >= STABLE_AFTER {
+            let registered_at = self.registered_at.take();
+            if registered_at.is_some_and(|at| at.elapsed() >= STABLE_AFTER) {
                 backoff.reset();
             }
             let delay = backoff.pause().max(at_least);
@@ -81,7 +85,7 @@ impl Worker {
                     () = &mut ready => break,
                     command = self.commands.recv() => match command {
                         Some(Command::SetTools(tools, reply)) => self.want(tools, reply),
-                        Some(Command::Close) | None => return Refused::Closed,
+                        Some(Command::Finish(_)) | None => return Refused::Closed,
                     }
                 }
             }
@@ -101,7 +105,7 @@ impl Worker {
                 dialed = &mut dialing => break dialed,
                 command = self.commands.recv() => match command {
                     Some(Command::SetTools(tools, reply)) => self.want(tools, reply),
-                    Some(Command::Close) | None => return Ending::Closed,
+                    Some(Command::Finish(_)) | None => return Ending::Closed,
                 }
             }
         };

@@ -325,6 +325,60 @@ async fn an_answer_the_hub_would_not_take_says_so() {
     assert!(answer.said().contains("nested deeper than 128"), "{}", answer.said());
 }
 
+/// A definition of some 4 KiB.
+fn wordy(name: &'static str) -> Tool {
+    let mut definition = tool(name);
+    definition["description"] = "x".repeat(4000).into();
+    Tool::new(definition, move |_call: Call| std::future::ready(name))
+}
+
+#[tokio::test]
+async fn tools_that_are_too_large_together_are_refused_and_the_ones_before_stay() {
+    let hub = TestHub::with(|config| {
+        config.limits.tool_definition = bytesize::ByteSize::kib(5);
+        config.limits.provider_message = bytesize::ByteSize::kib(10);
+    })
+    .await;
+    let provider = offering(&hub, [namesake("a")]).await;
+    let many = || ["b", "c", "d"].map(wordy);
+    let refused = timeout(PATIENCE, provider.set_tools(many())).await.expect("an answer");
+    let refused = refused.expect_err("too many").to_string();
+    assert!(refused.contains("the hub takes 10240"), "{refused}");
+    let client = McpClient::new(&hub);
+    assert_eq!(client.call("a", json!({})).await.said(), "a");
+
+    // A first set is sent to a hub whose bounds are not known yet, which hangs up.
+    let first = ProviderClient::builder(hub.url()).expect("a URL").tools(many()).connect();
+    let refused = timeout(PATIENCE, first).await.expect("an answer").map(|_| ()).unwrap_err();
+    assert!(matches!(refused, Refused::Tools { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn calls_may_be_answered_before_it_finishes() {
+    let hub = TestHub::start().await;
+    let (begun, mut begins) = mpsc::channel(8);
+    let release = Arc::new(Notify::new());
+    let released = Arc::clone(&release);
+    let waits = Tool::new(tool("waits"), move |_call: Call| {
+        let (begun, released) = (begun.clone(), Arc::clone(&released));
+        async move {
+            begun.send(()).await.expect("the test listens");
+            released.notified().await;
+            "done"
+        }
+    });
+    let provider = offering(&hub, [waits]).await;
+    let client = McpClient::new(&hub);
+    let (answer, ()) = tokio::join!(client.call("waits", json!({})), async {
+        begins.recv().await.expect("it begins");
+        let finishing = timeout(PATIENCE, provider.finish(PATIENCE));
+        let (finished, ()) = tokio::join!(finishing, async { release.notify_one() });
+        finished.expect("it ends with its last call");
+    });
+    assert_eq!(answer.said(), "done");
+    eventually("nothing is on offer", || hub.hub().census().1 == 0).await;
+}
+
 #[tokio::test]
 async fn a_question_finds_its_way_back() {
     let hub = TestHub::start().await;

@@ -1,9 +1,12 @@
-// A server over stdio that does what servers do and should not: node odd-server.mjs legacy|modern
+// A server over stdio that does what servers do and should not: node odd-server.mjs ERA
+//
+// ERA is `legacy`, `modern`, or `brittle`: legacy, and it ends when anything comes before `initialize`.
 //
 // Not a witness but a suspect: written by hand, without an SDK, so that every byte is known.
 import { createInterface } from "node:readline";
 
-const era = process.argv[2] ?? "legacy";
+const isBrittle = process.argv[2] === "brittle";
+const era = isBrittle ? "legacy" : (process.argv[2] ?? "legacy");
 const tools = new Map();
 const info = { name: "odd\u0007", version: "" };
 const say = (message) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...message }) + "\n");
@@ -11,7 +14,8 @@ const raw = (id, result) => process.stdout.write(`{"jsonrpc":"2.0","id":${id},"r
 const add = (name, more = {}) =>
   tools.set(name, { name, description: `does ${name}`, inputSchema: { type: "object" }, ...more });
 
-for (const name of ["verbatim", "stall", "log", "change", "die", "ask", "meta", "deep", "environment"]) add(name);
+for (const name of ["verbatim", "stall", "log", "change", "die", "ask", "meta", "deep", "environment", "fail", "burst", "last"]) add(name);
+add("fail_safely", { annotations: { idempotentHint: true } });
 add("die_safely", { annotations: { readOnlyHint: true } });
 const waiting = new Map(); // calls that stall, by id
 const asked = new Map(); // calls by the id of the question they wait for
@@ -42,6 +46,20 @@ const calls = {
     raw(id, `{"content":[]}`);
   },
   deep: (id) => raw(id, `{"content":[],"structuredContent":{"a":${"[".repeat(200)}${"]".repeat(200)}}}`),
+  fail: (id) => {
+    console.error("fail was run");
+    say({ id, error: { code: -32000, message: "no such file", data: { path: "x" } } });
+  },
+  fail_safely: (id) => say({ id, error: { code: -32000, message: "no such file" } }),
+  burst: (id, params) => {
+    const { progressToken } = params._meta;
+    for (let progress = 1; progress <= 1000; progress++) say({ method: "notifications/progress", params: { progressToken, progress } });
+    calls.ask(id, params);
+  },
+  last: (id) => {
+    const text = "x".repeat(4_000_000);
+    process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":{"content":[{"type":"text","text":"${text}"}]}}\n`, () => process.exit(0));
+  },
   die: () => process.exit(7),
   die_safely: () => process.exit(7),
   environment: (id) => {
@@ -83,6 +101,7 @@ const answers = {
     const page = params.cursor === "rest"
       ? { tools: [...rest, first, { ...first, name: "not a name" }] }
       : { tools: [first], nextCursor: "rest" };
+    if (params.cursor) page.nextCursor = "";
     raw(id, JSON.stringify(page));
   },
   "tools/call": (id, params, line) => (calls[params.name] ? calls[params.name](id, params, line) : false),
@@ -96,6 +115,7 @@ const answers = {
 process.stdout.write("Welcome to the odd server!\n\n");
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, method, params, result, error } = JSON.parse(line);
+  if (isBrittle && method === "server/discover") process.exit(1);
   if (method === "notifications/cancelled") {
     if (waiting.delete(params.requestId)) {
       add("was_cancelled");

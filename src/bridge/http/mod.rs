@@ -138,7 +138,8 @@ impl Connection {
 
     async fn take(&mut self, outgoing: Outgoing) {
         match outgoing {
-            Outgoing::Request { id, method, json, headers } => {
+            Outgoing::Request { wanted, .. } if wanted.strong_count() == 0 => {}
+            Outgoing::Request { id, method, json, headers, .. } => {
                 self.request(id, method, json, &headers).await;
             }
             Outgoing::Notification { json } => {

@@ -1,6 +1,9 @@
 //! The link over real sockets, with a server that does as each test tells it.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock, Weak},
+};
 
 use axum::{
     body::{Body, to_bytes},
@@ -143,6 +146,12 @@ async fn soon<F: Future>(future: F) -> F::Output {
     timeout(Duration::from_secs(20), future).await.expect("in time")
 }
 
+/// As of a request whose answer is waited for.
+fn wanted() -> Weak<()> {
+    static HELD: LazyLock<Arc<()>> = LazyLock::new(Arc::default);
+    Arc::downgrade(&HELD)
+}
+
 fn status(code: u16) -> Response {
     refusal(code, "text/plain", "")
 }
@@ -166,7 +175,8 @@ fn notification(method: &str) -> Value {
 
 fn request(link: &Link, id: u64, method: &'static str) {
     let json = json!({ "jsonrpc": "2.0", "id": id, "method": method }).to_string();
-    link.send(Outgoing::Request { id, method, json, headers: HeaderMap::new() }).unwrap();
+    link.send(Outgoing::Request { id, method, json, headers: HeaderMap::new(), wanted: wanted() })
+        .unwrap();
 }
 
 fn notify(link: &Link, method: &str) {
@@ -244,7 +254,8 @@ async fn a_modern_request_repeats_in_headers_what_it_is() {
     let mut headers = HeaderMap::new();
     headers.insert("mcp-name", HeaderValue::from_static("search"));
     let json = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call"}"#.to_owned();
-    link.send(Outgoing::Request { id: 2, method: "tools/call", json, headers }).unwrap();
+    link.send(Outgoing::Request { id: 2, method: "tools/call", json, headers, wanted: wanted() })
+        .unwrap();
     let asked = server.next().await;
     assert_eq!(asked.header("mcp-protocol-version"), Some("2026-07-28"));
     assert_eq!(asked.header("mcp-method"), Some("tools/call"));
