@@ -116,8 +116,9 @@ pub(super) async fn run(args: ConnectArgs) -> anyhow::Result<ExitCode> {
     let mut refused = None;
     loop {
         tokio::select! {
-            _ = interrupt.recv() => stop.cancel(),
-            _ = terminate.recv() => stop.cancel(),
+            // Whoever asks twice is in a hurry.
+            Some(()) = interrupt.recv() => if stop.is_cancelled() { break } else { stop.cancel() },
+            Some(()) = terminate.recv() => if stop.is_cancelled() { break } else { stop.cancel() },
             ended = offers.join_next() => match ended {
                 Some(Ok(Ended::Stopped)) => {}
                 Some(Ok(Ended::Refused(why))) => {

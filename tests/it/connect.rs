@@ -85,6 +85,58 @@ async fn a_call_in_flight_is_lost_with_its_server_and_said_to_be() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_survive_the_modern_question_is_asked_as_of_old() {
+    let hub = TestHub::start().await;
+    let (bridge, client) = odd(&hub, "brittle").await;
+    let answer = client.call("log", json!({})).await;
+    assert_eq!(answer.said(), "logged");
+    let (_, log) = bridge.stopped().await;
+    assert!(!log.contains("the server is lost"), "{log}");
+}
+
+#[tokio::test]
+async fn a_tool_that_fails_with_an_error_is_not_run_elsewhere() {
+    let hub = TestHub::start().await;
+    let (first, client) = odd(&hub, "legacy").await;
+    let (second, _) = odd(&hub, "legacy").await;
+    eventually("both are there", || hub.hub().census().1 == 2).await;
+    for _ in 0..10 {
+        let answer = client.call("fail", json!({})).await;
+        assert_eq!(answer.result()["isError"], true);
+        assert_eq!(answer.said(), "no such file\n{\"path\":\"x\"}");
+    }
+    // A tool that may run twice is tried at both.
+    let answer = client.call("fail_safely", json!({})).await;
+    assert_eq!(answer.said().matches("no such file").count(), 2, "{}", answer.said());
+    let runs = |log: &str| log.matches("fail was run").count();
+    let (first, second) = (first.stopped().await.1, second.stopped().await.1);
+    assert_eq!(runs(&first) + runs(&second), 10);
+}
+
+#[tokio::test]
+async fn the_last_words_of_a_server_are_heard() {
+    let hub = TestHub::start().await;
+    let (_bridge, client) = odd(&hub, "legacy").await;
+    for _ in 0..3 {
+        until_listed(&client, "last", true).await;
+        let answer = client.call("last", json!({})).await;
+        assert!(answer.said().starts_with("xxx"), "{:.200}", answer.said());
+        until_listed(&client, "last", false).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_is_frozen_does_not_keep_it_from_stopping() {
+    let start = ["--plugins", "/nowhere", "--listen", "127.0.0.1:0"];
+    let hub = Process::start(Path::new("/tmp"), &start, &[]).await;
+    let bridge = Bridge::start(hub.url(), &["--", &node(), &path("odd-server.mjs")]);
+    until_listed(&McpClient::at(hub.url()), "verbatim", true).await;
+    hub.signal("STOP").await;
+    assert_eq!(bridge.stopped().await.0, Some(0));
+    hub.signal("KILL").await;
+}
+
+#[tokio::test]
 async fn json_passes_as_it_came() {
     let hub = TestHub::start().await;
     for era in ["legacy", "modern"] {
@@ -225,11 +277,30 @@ async fn a_question_to_the_client_comes_back_answered() {
 }
 
 #[tokio::test]
+async fn a_question_is_put_to_the_client_whose_call_it_is() {
+    let hub = TestHub::start().await;
+    let (_bridge, client) = odd(&hub, "legacy").await;
+    let able = json!({ "elicitation": {} });
+    let asked = ask(&client, able.clone(), json!({})).await;
+    assert_eq!(asked.result()["resultType"], "input_required");
+    // The one who was asked thinks about it. Another, who cannot be asked, is not waited for.
+    let unable = ask(&client, json!({}), json!({})).await;
+    assert!(unable.said().contains("no client that can be asked"), "{}", unable.said());
+
+    // A question is heard among however many notices.
+    let params = json!({ "name": "burst", "_meta": { CAPABILITIES: able } });
+    let asked = client.modern("tools/call", params).await;
+    assert_eq!(asked.result()["resultType"], "input_required", "{asked:?}");
+}
+
+#[tokio::test]
 async fn a_server_learns_of_the_client_what_its_era_has_a_place_for() {
     let hub = TestHub::start().await;
     for era in ["legacy", "modern"] {
         let (bridge, client) = odd(&hub, era).await;
-        let params = json!({ "name": "meta", "_meta": { "com.example/own": [1] } });
+        let tasks = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} }, "roots": {} });
+        let meta = json!({ "com.example/own": [1], CAPABILITIES: tasks });
+        let params = json!({ "name": "meta", "_meta": meta });
         let answer = client.modern("tools/call", params).await;
         let meta = &answer.result()["structuredContent"];
         assert_eq!(meta["com.example/own"], json!([1]), "{meta}");
@@ -237,7 +308,9 @@ async fn a_server_learns_of_the_client_what_its_era_has_a_place_for() {
         let version = meta.get("io.modelcontextprotocol/protocolVersion");
         let expected = (era == "modern").then(|| json!("2026-07-28"));
         assert_eq!(version, expected.as_ref(), "{meta}");
-        assert_eq!(meta.get(CAPABILITIES).is_some(), era == "modern", "{meta}");
+        // Tasks are not: the hub has no way to ask after them.
+        let expected = (era == "modern").then(|| json!({ "roots": {} }));
+        assert_eq!(meta.get(CAPABILITIES), expected.as_ref(), "{meta}");
         drop(bridge.stopped().await);
     }
 }

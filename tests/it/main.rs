@@ -9,6 +9,7 @@ mod conformance;
 mod connect;
 mod failover;
 mod frames;
+mod guard;
 mod hostile;
 mod input_required;
 mod limits;

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, LazyLock, Weak},
+    sync::{LazyLock, Weak},
 };
 
 use axum::{
