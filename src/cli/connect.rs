@@ -13,6 +13,7 @@ use reqwest::{
     Url,
     header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
 };
+use rustix::fs::{Access, access};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
@@ -25,7 +26,7 @@ use crate::{
     app,
     bridge::{
         Bridge, Ended, http,
-        selection::Selection,
+        selection::{self, Selection},
         servers::{self, Server, Target},
         stdio::Program,
     },
@@ -77,7 +78,7 @@ pub(super) struct ConnectArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     name: Option<String>,
     /// Put before the name of each tool; {server} stands for the server's name
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, default_value = "", hide_default_value = true, value_parser = selection::prefix)]
     prefix: String,
     /// Offer only tools whose names match; * stands for anything; may be given again
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
@@ -201,9 +202,7 @@ fn from_command(args: &ConnectArgs) -> anyhow::Result<Server> {
 }
 
 fn over_http(args: &ConnectArgs, url: &Url) -> anyhow::Result<Server> {
-    if !matches!(url.scheme(), "http" | "https") {
-        bail!("--server {url}: it begins with http:// or https://");
-    }
+    servers::check_url(url, "--header").map_err(|fault| anyhow!("--server: {fault}"))?;
     let mut headers = HeaderMap::new();
     let mut add = |(name, value): (HeaderName, HeaderValue)| headers.append(name, value);
     for header in &args.header {
@@ -222,25 +221,40 @@ fn over_http(args: &ConnectArgs, url: &Url) -> anyhow::Result<Server> {
 
 /// Whether `program` is there to be started: better said at once than again and again.
 fn startable(program: &Program) -> anyhow::Result<()> {
+    let is_open = |path: &Path| access(path, Access::EXEC_OK).is_ok();
+    if let Some(folder) = &program.folder {
+        if !folder.is_dir() {
+            bail!("the `cwd` {} is no folder", folder.display());
+        }
+        if !is_open(folder) {
+            bail!("the `cwd` {} may not be entered", folder.display());
+        }
+    }
+    let folder = program.folder.as_deref().unwrap_or(Path::new("."));
     let command = Path::new(&program.command);
     let is_path = command.components().count() > 1;
-    let found = if is_path {
-        let folder = program.folder.as_deref().unwrap_or(Path::new("."));
-        folder.join(command).is_file()
+    let places = if is_path {
+        vec![folder.to_owned()]
     } else {
         let own = program.environment.get("PATH").cloned();
         let path = own.or_else(|| config::variable("PATH")).unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(command).is_file())
+        std::env::split_paths(&path).map(|place| folder.join(place)).collect()
     };
-    if found {
-        return Ok(());
-    }
-    let place = if is_path { "is no file" } else { "is not on the PATH" };
-    bail!("the command {} {place}", command.display())
+    let files = places.iter().map(|place| place.join(command)).filter(|path| path.is_file());
+    let files: Vec<_> = files.collect();
+    let fault = match (files.iter().any(|file| is_open(file)), is_path) {
+        (true, _) => return Ok(()),
+        (false, _) if !files.is_empty() => "is a file that may not be executed",
+        (false, true) => "is no file",
+        (false, false) => "is not on the PATH",
+    };
+    bail!("the command {} {fault}", command.display())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -251,5 +265,40 @@ mod tests {
         check("/home/ada/work/.vscode/mcp.json", "/home/ada/work");
         check("/home/ada/work/.cursor/mcp.json", "/home/ada/work");
         check("/home/ada/work/.mcp.json", "/home/ada/work");
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_known_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, mode) in [("bin/run", 0o755), ("bin/text", 0o644), ("more/text", 0o755)] {
+            let file = folder.path().join(name);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("room");
+            fs::write(&file, "").expect("room");
+            fs::set_permissions(file, fs::Permissions::from_mode(mode)).expect("ours");
+        }
+        let check = |command: &str, cwd: &str, path: &str, expected: &str| {
+            let program = Program {
+                command: command.into(),
+                environment: [("PATH".to_owned(), path.to_owned())].into(),
+                folder: Some(folder.path().join(cwd)),
+                ..Program::default()
+            };
+            let told = startable(&program).map_or_else(|fault| fault.to_string(), |()| "".into());
+            assert!(told.ends_with(expected), "{command} in {cwd}: {told}");
+            assert_eq!(told.is_empty(), expected.is_empty(), "{command} in {cwd}: {told}");
+        };
+        let bin = folder.path().join("bin").display().to_string();
+        let both = format!("{bin}:{}", folder.path().join("more").display());
+        check("run", ".", &bin, "");
+        check("text", ".", &bin, "the command text is a file that may not be executed");
+        check("text", ".", &both, "");
+        check("text", ".", "bin:more", "");
+        check("bin", ".", &folder.path().display().to_string(), "bin is not on the PATH");
+        check("gone", ".", &bin, "the command gone is not on the PATH");
+        check("./run", "bin", "", "");
+        check("./text", "bin", "", "the command ./text is a file that may not be executed");
+        check("./gone", "bin", "", "the command ./gone is no file");
+        check("run", "gone", &bin, "/gone is no folder");
+        check("run", "bin/run", &bin, "/bin/run is no folder");
     }
 }

@@ -369,14 +369,29 @@ async fn a_faulty_command_line_is_said_to_be_so() {
     let folder = tempdir().expect("a folder");
     fs::write(folder.path().join("bad.json"), r#"{"mcpServers":{"a":{}}}"#).expect("room");
     fs::write(folder.path().join("none.json"), r#"{"mcpServers":{}}"#).expect("room");
+    let cwd = r#"{"servers":{"a":{"command":"x","cwd":"/no/such/folder"}}}"#;
+    fs::write(folder.path().join("cwd.json"), cwd).expect("room");
+    let url = r#"{"servers":{"a":{"type":"http","url":"ws://x/${NOPE:-a}"}}}"#;
+    fs::write(folder.path().join("url.json"), url).expect("room");
     for (arguments, part) in [
         (&["connect"][..], "required"),
         (&["connect", "--", "no-such-command"], "is not on the PATH"),
         (&["connect", "--", "./no-such-file"], "is no file"),
+        (&["connect", "--", "./none.json"], "may not be executed"),
         (&["connect", "--config", "gone.json"], "gone.json cannot be read"),
         (&["connect", "--config", "bad.json"], "\"a\": it has neither"),
         (&["connect", "--config", "none.json"], "has no servers"),
+        (
+            &["connect", "--config", "cwd.json"],
+            "server \"a\": the `cwd` /no/such/folder is no folder",
+        ),
+        (&["connect", "--config", "url.json"], "`url`: it begins with http"),
         (&["connect", "--server", "ftp://x"], "begins with http"),
+        (
+            &["connect", "--server", "http://a:b@x"],
+            "no part of a URL; give `Authorization` in --header",
+        ),
+        (&["connect", "--prefix", "my/", "--server", "http://x"], "A-Z, a-z and 0-9, and _ . -"),
         (&["connect", "--server", "http://x", "--header", "odd"], "NAME: VALUE"),
         (&["connect", "--server", "http://x", "--config", "bad.json"], "cannot be used with"),
         (&["connect", "--url", "http://a:b@x", "--server", "http://x"], "no part of a URL"),
