@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 use tokio::time::{Duration, timeout};
 
 use super::{
-    capabilities::Abilities,
     conversation::{Answer, Heard, Request, Server},
     headers,
     introduction::{self, MODERN},
@@ -18,6 +17,7 @@ use super::{
     questions::Questions,
 };
 use crate::{
+    client::capabilities::Abilities,
     model::{call::LogLevel, error::RpcError, json::Json},
     provider_client::{self, Call, Outcome},
 };
@@ -115,7 +115,7 @@ impl Caller {
                 headers.extend(headers::of_arguments(schema, arguments));
             }
         }
-        let client = Abilities::read(meta.get(META_CAPABILITIES).copied());
+        let client = Abilities::read(meta.get(META_CAPABILITIES).map(|said| said.get()));
         let request = self.server.request(id, "tools/call", &params, headers, Some(client));
         request.map_err(|why: NotSent| {
             outcome(tool, Err(Fault { reason: why.to_string(), may_have_run: false }))

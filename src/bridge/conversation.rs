@@ -19,11 +19,11 @@ use tokio::{
 };
 
 use super::{
-    capabilities::{self, Abilities},
     introduction::FIRST_ID,
     link::{Event, Fault, Link, NotSent, Outgoing},
 };
 use crate::{
+    client::capabilities::{self, Abilities},
     model::{call::Notice, error::RpcError, json::Json},
     provider::remote::frame::{self, Incoming},
 };
@@ -388,9 +388,9 @@ impl Conversation {
             let json = answer_to(&id, Err("there is no such method here"));
             return self.send(Outgoing::Answer { json });
         }
-        let can = |waiting: &Waiting| {
-            waiting.client.is_some_and(|client| client.allow(method, question.params.as_ref()))
-        };
+        let params = question.params.as_ref().map(Json::as_str);
+        let can =
+            |waiting: &Waiting| waiting.client.is_some_and(|client| client.allow(method, params));
         let call = match on {
             Some(on) => self.waiting.get(&on).filter(|waiting| can(waiting)),
             None => {

@@ -2,7 +2,6 @@
 //! provider on the other, and JSON that passes through as it came.
 
 mod call;
-mod capabilities;
 mod conversation;
 pub mod guard;
 pub(crate) mod headers;

@@ -3,13 +3,15 @@
 
 use std::collections::HashMap;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::time::{Duration, Instant};
 
 use super::conversation::{Question, Request, Server};
-use crate::{model::json::Json, provider_client::Outcome};
+use crate::{
+    model::{id::random_text, json::Json},
+    provider_client::Outcome,
+};
 
 /// Calls that may wait; the one that has waited longest gives way.
 const CALLS_MAX: usize = 64;
@@ -57,7 +59,7 @@ impl Questions {
                 format!(r#""{key}":{{"method":{}{params}}}"#, method.as_str())
             })
             .collect();
-        let state = fresh_state();
+        let state = format!("{MARK}{}", random_text());
         let result = format!(
             r#"{{"resultType":"input_required","inputRequests":{{{}}},"requestState":"{state}"}}"#,
             requests.join(",")
@@ -68,7 +70,7 @@ impl Questions {
             let oldest = oldest.map(|(state, _)| state.clone());
             oldest.and_then(|state| calls.remove(&state));
         }
-        calls.insert(state, asked);
+        calls.insert(state.into(), asked);
         Outcome::Result(Json::from(result))
     }
 
@@ -109,10 +111,4 @@ impl Questions {
     pub(super) fn forget_old(&self) {
         self.0.lock().retain(|_, asked| asked.since.elapsed() < PATIENCE);
     }
-}
-
-fn fresh_state() -> Box<str> {
-    let mut bytes = [0; 18];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
-    format!("{MARK}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into()
 }

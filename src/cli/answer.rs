@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use sse_stream::SseByteStream;
 
-use super::failure::{self, Failure, RpcError};
+use super::failure::{Failure, RpcError};
+use crate::model::error::innermost;
 
 /// What is heard of a call before its result.
 #[derive(Debug, PartialEq)]
@@ -96,7 +97,7 @@ async fn stream(
 ) -> Result<Box<RawValue>, Failure> {
     let mut events = SseByteStream::new(response.bytes_stream());
     while let Some(event) = events.next().await {
-        let event = event.map_err(|error| Failure::Broken(failure::innermost(&error)))?;
+        let event = event.map_err(|error| Failure::Broken(innermost(&error)))?;
         let Some(data) = event.data else { continue };
         let message: Message = serde_json::from_str(&data)
             .map_err(|error| Failure::Broken(format!("the hub sent a faulty message: {error}")))?;

@@ -262,9 +262,9 @@ mod tests {
         let check = |file: &str, folder: &str| {
             assert_eq!(workspace(Path::new(file)).expect("a folder"), Path::new(folder), "{file}");
         };
-        check("/home/ada/work/.vscode/mcp.json", "/home/ada/work");
-        check("/home/ada/work/.cursor/mcp.json", "/home/ada/work");
-        check("/home/ada/work/.mcp.json", "/home/ada/work");
+        check("/home/ada/project/.vscode/mcp.json", "/home/ada/project");
+        check("/home/ada/project/.cursor/mcp.json", "/home/ada/project");
+        check("/home/ada/project/.mcp.json", "/home/ada/project");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Every way a command can end without an answer, in sentences that name the cause and the way out.
 
-use std::{error::Error, io, process::ExitCode};
+use std::{io, process::ExitCode};
 
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::terminal;
+use crate::model::error::innermost;
 
 pub(super) const HEADER_MISMATCH: i64 = -32020;
 const MISSING_CAPABILITY: i64 = -32021;
@@ -102,14 +103,6 @@ impl std::fmt::Display for RpcError {
             None => Ok(()),
         }
     }
-}
-
-/// The cause behind the causes: the one that helps.
-pub(super) fn innermost(mut error: &dyn Error) -> String {
-    while let Some(inner) = error.source() {
-        error = inner;
-    }
-    error.to_string()
 }
 
 fn reason(message: &str) -> String {

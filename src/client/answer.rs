@@ -10,10 +10,10 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::stream;
-use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{
+    capabilities::Abilities,
     error::{Refusal, Told, tell},
     message::RequestId,
     payload::{Payload, modern_result, text_result},
@@ -99,7 +99,9 @@ impl Reply {
         };
         match &self.era {
             ReplyEra::Modern { capabilities } => {
-                if let Some(missing) = missing_capabilities(&output, capabilities) {
+                let requests = output.input_requests.as_ref().map(|span| output.part(span));
+                let can = || Abilities::read(Some(capabilities.as_str()));
+                if let Some(missing) = requests.and_then(|asked| can().missing_for(asked)) {
                     let refusal = Refusal::missing_capability(&missing);
                     return Err(refusal.of(Some(self.id.clone())));
                 }
@@ -112,44 +114,6 @@ impl Reply {
             }
             ReplyEra::Legacy => Ok(Payload::result(&self.id, [output.json.bytes()])),
         }
-    }
-}
-
-/// What `output` asks of the client beyond what it said it can do.
-fn missing_capabilities(output: &Output, capabilities: &Json) -> Option<Value> {
-    let requests = output.part(output.input_requests.as_ref()?);
-    let requests: Value = serde_json::from_str(requests).ok()?;
-    let capabilities: Value = serde_json::from_str(capabilities.as_str()).unwrap_or_default();
-    let mut missing = json!({});
-    for request in requests.as_object()?.values() {
-        match request.get("method").and_then(Value::as_str) {
-            Some("elicitation/create") => {
-                let mode = match request.pointer("/params/mode") {
-                    Some(mode) if mode == "url" => "url",
-                    _ => "form",
-                };
-                if !can_elicit(capabilities.get("elicitation"), mode) {
-                    missing["elicitation"][mode] = json!({});
-                }
-            }
-            Some("sampling/createMessage") if capabilities.get("sampling").is_none() => {
-                missing["sampling"] = json!({});
-            }
-            Some("roots/list") if capabilities.get("roots").is_none() => {
-                missing["roots"] = json!({});
-            }
-            _ => {}
-        }
-    }
-    missing.as_object().is_some_and(|missing| !missing.is_empty()).then_some(missing)
-}
-
-/// An `elicitation` that names no mode means forms.
-fn can_elicit(elicitation: Option<&Value>, mode: &str) -> bool {
-    match elicitation {
-        Some(Value::Object(modes)) if modes.is_empty() => mode == "form",
-        Some(modes) => modes.get(mode).is_some(),
-        None => false,
     }
 }
 

@@ -7,13 +7,14 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     SessionLost, Settled,
-    reading::{self, Events, innermost, is_stream},
+    reading::{self, Events, is_stream},
     refusal::Refusal,
     resuming::Cursor,
     server::Server,
 };
 use crate::{
     bridge::link::{Era, Event, Fault},
+    model::error::innermost,
     provider::remote::frame::Incoming,
 };
 

@@ -12,7 +12,7 @@ use super::{
     resuming::Cursor,
     server::Server,
 };
-use crate::bridge::link::Event;
+use crate::{bridge::link::Event, model::error::innermost};
 
 pub(super) struct Listening {
     server: Arc<Server>,
@@ -56,11 +56,11 @@ impl Listening {
                 }
                 // It was there a moment ago. Its tools are not to be offered until it is back.
                 Err(error) if error.is_connect() => {
-                    let why = reading::innermost(&error.without_url());
+                    let why = innermost(&error.without_url());
                     return Err(SessionLost(format!("it cannot be reached any more: {why}")));
                 }
                 Err(error) => {
-                    let why = reading::innermost(&error.without_url());
+                    let why = innermost(&error.without_url());
                     tracing::debug!(why, "the stream of unasked messages did not open");
                 }
             }

@@ -1,7 +1,5 @@
 //! What a server sends, read within bounds: one document, or a stream of events.
 
-use std::error::Error;
-
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use futures_util::{StreamExt, stream::BoxStream};
@@ -12,6 +10,7 @@ use sse_stream::{Sse, SseByteStream};
 
 use crate::{
     bridge::link::{DEPTH_MAX, MESSAGE_BYTES_MAX},
+    model::error::innermost,
     provider::remote::frame::Incoming,
 };
 
@@ -34,14 +33,6 @@ impl From<reqwest::Error> for Broken {
     fn from(error: reqwest::Error) -> Self {
         Self::Cut(innermost(&error.without_url()))
     }
-}
-
-/// The cause behind the causes: the one that helps.
-pub(super) fn innermost(mut error: &dyn Error) -> String {
-    while let Some(inner) = error.source() {
-        error = inner;
-    }
-    error.to_string()
 }
 
 /// The beginning of foreign text on one line, without characters that would steer a terminal.

@@ -11,8 +11,8 @@ use reqwest::{
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{SessionLost, Settled, Target, is_here, reading::innermost, refusal::Refusal};
-use crate::bridge::link::Era;
+use super::{SessionLost, Settled, Target, is_here, refusal::Refusal};
+use crate::{bridge::link::Era, model::error::innermost};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams may be silent for hours; whether the other machine is still there is TCP's to find out.
