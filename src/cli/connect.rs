@@ -109,7 +109,7 @@ pub(super) async fn run(args: ConnectArgs) -> anyhow::Result<ExitCode> {
     let mut offers = JoinSet::new();
     for server in servers {
         let (bridge, stop) = (bridge.clone(), stop.clone());
-        let span = tracing::info_span!("server", name = server.label);
+        let span = tracing::info_span!("connect", server = server.label);
         offers.spawn(async move { bridge.offer(&server, &stop).await }.instrument(span));
     }
     let (mut interrupt, mut terminate) =
