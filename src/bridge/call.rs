@@ -250,13 +250,15 @@ fn outcome(tool: &Callable, answer: Answer) -> Outcome {
 /// Whether an error says that the call was not begun: that it is no request, or none that fits. Many
 /// servers answer with other errors when a tool has failed half-way.
 fn is_refusal(error: &RpcError) -> bool {
-    const PARSE: i64 = -32700;
-    const INVALID_REQUEST: i64 = -32600;
-    const NO_METHOD: i64 = -32601;
     // Of MCP 2026-07-28: about headers, capabilities and versions.
     const OF_MCP: std::ops::RangeInclusive<i64> = -32022..=-32020;
-    matches!(error.code, PARSE | INVALID_REQUEST | NO_METHOD | RpcError::INVALID_PARAMS)
-        || OF_MCP.contains(&error.code)
+    matches!(
+        error.code,
+        RpcError::PARSE_ERROR
+            | RpcError::INVALID_REQUEST
+            | RpcError::METHOD_NOT_FOUND
+            | RpcError::INVALID_PARAMS
+    ) || OF_MCP.contains(&error.code)
 }
 
 /// What of a definition the bridge itself reads.

@@ -34,8 +34,6 @@ const WISHES_MAX: usize = 256;
 const NOTICES_MAX: usize = 64;
 /// Questions of one request that may wait to be asked; more are refused.
 const QUESTIONS_MAX: usize = 64;
-/// JSON-RPC: there is no such method. Said of a question that nobody can be asked.
-const CANNOT_BE_ASKED: i64 = -32601;
 
 /// A server, to those who want something of it. Cheap to clone; when the last one is dropped, leave
 /// is taken of the server.
@@ -221,7 +219,7 @@ impl Server {
 fn answer_to(question: &Json, outcome: Result<&Json, &str>) -> String {
     match outcome {
         Ok(result) => frame::result_of(question, result),
-        Err(why) => frame::error(question, CANNOT_BE_ASKED, why, None),
+        Err(why) => frame::error(question, RpcError::METHOD_NOT_FOUND, why, None),
     }
 }
 

@@ -143,7 +143,12 @@ impl Asking<'_> {
             Event::Said { message: Incoming::Request { id, method, .. }, .. } => {
                 let json = match &*method {
                     "ping" => frame::result(&id, &json!({})),
-                    _ => frame::error(&id, -32601, "it is too early for that", None),
+                    _ => frame::error(
+                        &id,
+                        RpcError::METHOD_NOT_FOUND,
+                        "it is too early for that",
+                        None,
+                    ),
                 };
                 self.send(Outgoing::Answer { json })?;
                 return Ok(None);

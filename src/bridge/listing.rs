@@ -8,7 +8,10 @@ use tokio::time::{Duration, timeout};
 
 use super::call::{Callable, Caller, Definition};
 use crate::{
-    model::json::{self, Json},
+    model::{
+        error::RpcError,
+        json::{self, Json},
+    },
     provider_client::{Refused, Tool},
 };
 
@@ -18,8 +21,6 @@ const LIST_TIME: Duration = Duration::from_secs(60);
 const PAGES_MAX: usize = 1000;
 /// The same for its length in bytes; a hub takes less.
 const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// JSON-RPC: there is no such method. So say servers that have no tools.
-const NO_METHOD: i64 = -32601;
 
 /// What a server has, and what of it is put on offer.
 pub(super) struct Listing {
@@ -147,7 +148,7 @@ async fn page(caller: &Caller, cursor: Option<&Json>) -> Result<Option<Json>, St
     let request = caller.ask("tools/list", cursor).map_err(|error| error.to_string())?;
     match request.answered().await {
         Ok(Ok(page)) => Ok(Some(page)),
-        Ok(Err(error)) if error.code == NO_METHOD => Ok(None),
+        Ok(Err(error)) if error.code == RpcError::METHOD_NOT_FOUND => Ok(None),
         Ok(Err(error)) => Err(format!("it refuses to list its tools: {}", error.message)),
         Err(fault) => Err(fault.reason),
     }

@@ -43,14 +43,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long the hub may take to read a message.
 const SEND_TIME: Duration = Duration::from_secs(60);
 const CLOSING_TIME: Duration = Duration::from_secs(2);
-/// Close code: the token has expired.
-const TOKEN_EXPIRED: u16 = 4401;
 /// Close code: the message is too large (RFC 6455 §7.4.1).
 const TOO_LARGE: u16 = 1009;
-/// Close code: the same instance has connected again.
-const SUPERSEDED: u16 = 4409;
-/// JSON-RPC: there is no such method; said of a tool that is not here, so that the hub asks the next.
-const NOT_FOUND: i64 = -32601;
 
 /// Why a connection ended.
 pub(super) enum Ending {
@@ -273,7 +267,12 @@ impl<'a> Connection<'a> {
                     self.send(Message::text(pong)).await
                 }
                 _ => {
-                    let error = frame::error(&id, NOT_FOUND, "there is no such method here", None);
+                    let error = frame::error(
+                        &id,
+                        RpcError::METHOD_NOT_FOUND,
+                        "there is no such method here",
+                        None,
+                    );
                     self.send(Message::text(error)).await
                 }
             },
@@ -350,9 +349,9 @@ impl<'a> Connection<'a> {
     fn farewell(&mut self, close: Option<CloseFrame>) -> Result<(), Ending> {
         let Some(close) = close else { return Err("the hub hung up".to_owned().into()) };
         match u16::from(close.code) {
-            SUPERSEDED => Err(Ending::Refused(Refused::Superseded)),
+            frame::CLOSE_SUPERSEDED => Err(Ending::Refused(Refused::Superseded)),
             // With a token that cannot be renewed the next handshake says no.
-            TOKEN_EXPIRED => Err("the token has expired".to_owned().into()),
+            frame::CLOSE_TOKEN_EXPIRED => Err("the token has expired".to_owned().into()),
             code => {
                 let cause = format!("the hub closed the connection: {code} {}", close.reason);
                 // Before the first registration its bounds are not known.
@@ -367,13 +366,18 @@ impl<'a> Connection<'a> {
     async fn call(&mut self, id: &Json, params: &Json) -> Result<(), Ending> {
         let read: Result<CallParams<'_>, _> = json::object(params.as_str());
         let (Ok(said), Ok(number)) = (read, id.as_str().parse::<u64>()) else {
-            let error = frame::error(id, NOT_FOUND, "this is no call of a tool", None);
+            let error =
+                frame::error(id, RpcError::METHOD_NOT_FOUND, "this is no call of a tool", None);
             return self.send(Message::text(error)).await;
         };
         let handler = self.offered.handler(&said.name).filter(|_| self.finishing.is_none());
         let Some(handler) = handler.map(Arc::clone) else {
-            let error =
-                frame::error(id, NOT_FOUND, "this tool is not on offer here any more", None);
+            let error = frame::error(
+                id,
+                RpcError::METHOD_NOT_FOUND,
+                "this tool is not on offer here any more",
+                None,
+            );
             return self.send(Message::text(error)).await;
         };
         let cut = |part: &RawValue| Json::cut(params.text(), part);

@@ -33,7 +33,11 @@ const calls = {
     const given = line.match(/"arguments":(.*),"_meta"/)[1];
     raw(id, `{"content":[] ,"structuredContent":{"given":${given}},"odd":[1.50,123456789012345678901234567890]}`);
   },
-  stall: (id) => waiting.set(id),
+  stall: (id) => {
+    waiting.set(id);
+    add("is_stalling");
+    changed();
+  },
   log: (id, params) => {
     const { progressToken } = params._meta;
     say({ method: "notifications/message", params: { level: "warning", data: { odd: true } } });

@@ -20,8 +20,6 @@ use crate::{
 
 /// How long the body of a refusal may take.
 const READ_WITHIN: Duration = Duration::from_secs(10);
-/// JSON-RPC 2.0: method not found.
-const METHOD_NOT_FOUND: i64 = -32601;
 
 pub(super) struct Refusal {
     status: StatusCode,
@@ -91,7 +89,7 @@ impl Refusal {
     /// The modern answer to an unknown method; some servers give it in the legacy era, too.
     fn answers_unknown_method(&self, request: Option<u64>) -> bool {
         let Some(Answer { id, outcome: Err(error) }) = &self.answer else { return false };
-        request.is_some() && *id == request && error.code == METHOD_NOT_FOUND
+        request.is_some() && *id == request && error.code == RpcError::METHOD_NOT_FOUND
     }
 
     pub(super) fn session_lost(&self) -> SessionLost {

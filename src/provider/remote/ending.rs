@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-use super::frame::BadFrame;
+use super::frame::{self, BadFrame};
 
 /// A close frame holds at most 125 bytes, two of them the code (RFC 6455 §5.5).
 const CLOSE_REASON_BYTES_MAX: usize = 123;
@@ -42,9 +42,12 @@ impl Ending {
             }
             Self::Superseded => {
                 let reason = "the same instanceId has connected again";
-                (CloseCode::Library(4409), reason.to_owned())
+                (CloseCode::Library(frame::CLOSE_SUPERSEDED), reason.to_owned())
             }
-            Self::TokenExpired => (CloseCode::Library(4401), "the token has expired".to_owned()),
+            Self::TokenExpired => {
+                let code = CloseCode::Library(frame::CLOSE_TOKEN_EXPIRED);
+                (code, "the token has expired".to_owned())
+            }
             Self::HubStops => (CloseCode::Away, "the hub stops; connect again".to_owned()),
         };
         let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX);

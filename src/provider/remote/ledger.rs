@@ -121,10 +121,13 @@ impl Ledger {
                 Ok(registered) => frame::result(id, &registered.answer()),
                 Err(Refused { message, tools }) => {
                     let data = tools.map(|tools| Json::of(&frame::RefusedTools { tools }));
-                    frame::error(id, -32602, &message, data.as_ref())
+                    frame::error(id, RpcError::INVALID_PARAMS, &message, data.as_ref())
                 }
             },
-            _ => frame::error(id, -32601, &format!("there is no method {method:?} here"), None),
+            _ => {
+                let message = format!("there is no method {method:?} here");
+                frame::error(id, RpcError::METHOD_NOT_FOUND, &message, None)
+            }
         }
     }
 
