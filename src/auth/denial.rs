@@ -29,8 +29,18 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// The status of an answer that is nothing but this.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Host(_) | Self::Origin(_) | Self::MissingScope(_) => StatusCode::FORBIDDEN,
+            Self::NoToken | Self::NotBearer | Self::Expired | Self::BadToken(_) => {
+                StatusCode::UNAUTHORIZED
+            }
+        }
+    }
+
     /// The challenge that goes with a 401 or 403 (RFC 6750 §3).
-    fn challenge(&self) -> Option<String> {
+    pub fn challenge(&self) -> Option<String> {
         match self {
             Self::Host(_) | Self::Origin(_) => None,
             // RFC 6750 §3.1: no error code when the request brought no token at all.
@@ -53,13 +63,7 @@ impl Denial {
 impl IntoResponse for Denial {
     fn into_response(self) -> Response {
         tracing::debug!(why = %self, "not let in");
-        let status = match self {
-            Self::Host(_) | Self::Origin(_) | Self::MissingScope(_) => StatusCode::FORBIDDEN,
-            Self::NoToken | Self::NotBearer | Self::Expired | Self::BadToken(_) => {
-                StatusCode::UNAUTHORIZED
-            }
-        };
-        let mut response = (status, format!("{self}\n")).into_response();
+        let mut response = (self.status(), format!("{self}\n")).into_response();
         if let Some(challenge) = self.challenge() {
             let challenge = HeaderValue::try_from(challenge).expect("plain ASCII");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

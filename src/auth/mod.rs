@@ -70,6 +70,11 @@ impl Gate {
         Self { hosts, tokens }
     }
 
+    /// Whether callers have to show a token.
+    pub fn asks_for_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
     /// Checks `Host` and `Origin` alone.
     pub fn knows(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
         self.hosts.check(uri, headers)

@@ -56,11 +56,12 @@ fn begin(
     let requested = params.required_string("protocolVersion")?;
     // A revision that is not known, or not of this era, is answered with the newest of it.
     let known = LEGACY_VERSIONS.iter().find(|version| ***version == *requested);
-    let version = known.unwrap_or(&LEGACY_VERSIONS[0]);
+    let version = *known.unwrap_or(&LEGACY_VERSIONS[0]);
     let capabilities = introduction(params, "capabilities")?;
     let info = introduction(params, "clientInfo")?;
     let tools = client.hub.user(&user.id);
-    let session = client.sessions.open(tools, capabilities, info).map_err(Refusal::limited)?;
+    let session =
+        client.sessions.open(tools, version, capabilities, info).map_err(Refusal::limited)?;
     let mut result = json!({
         "protocolVersion": version,
         "capabilities": { "logging": {}, "tools": { "listChanged": true } },

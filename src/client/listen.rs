@@ -18,6 +18,7 @@ use super::{
     message::RequestId,
     modern,
     payload::{Payload, SERVER_INFO},
+    presence::Listening,
     session::{OpenStream, Session},
 };
 use crate::{
@@ -38,6 +39,8 @@ struct Open {
     first: Option<Bytes>,
     is_over: bool,
     _permit: Permit,
+    /// Has those who look see it with its client; a session is seen by itself.
+    _listening: Option<Listening>,
 }
 
 enum Kind {
@@ -61,6 +64,7 @@ pub(super) fn subscription(
     request: &modern::Request<'_>,
     tools: &Arc<UserTools>,
     wants_tools: bool,
+    listening: Listening,
 ) -> Result<Response, Refusal> {
     let (client, id) = (request.client, &request.id);
     let permit = permit(client, tools)?;
@@ -76,6 +80,7 @@ pub(super) fn subscription(
         first: Some(acknowledged.into_event()),
         is_over: false,
         _permit: permit,
+        _listening: Some(listening),
     };
     Ok(event_stream(stream::unfold(open, Open::next)))
 }
@@ -96,6 +101,7 @@ pub(super) fn session_stream(
         first: Some(KEEP_ALIVE_COMMENT),
         is_over: false,
         _permit: permit,
+        _listening: None,
     };
     Ok(event_stream(stream::unfold(open, Open::next)))
 }
@@ -151,7 +157,7 @@ impl Open {
         };
         let cut = async {
             match &self.kind {
-                Kind::Subscription(_) => std::future::pending().await,
+                Kind::Subscription(..) => std::future::pending().await,
                 Kind::Session(session, stream) => tokio::select! {
                     () = session.ended.cancelled() => {}
                     () = stream.replaced.cancelled() => {}

@@ -44,6 +44,7 @@ pub(super) struct Request<'a> {
 struct About {
     version: Box<str>,
     capabilities: Json,
+    client: Option<Json>,
     log_level: Option<LogLevel>,
     progress_token: Option<Json>,
 }
@@ -64,6 +65,7 @@ impl Request<'_> {
         headers::check_method(self.headers, method)?;
         headers::check_name(self.headers, method, &self.params)?;
         let tools = self.client.hub.user(&self.user.id);
+        self.client.presence.saw(&tools, about.client.as_ref(), &about.version);
         match method {
             "server/discover" => Ok(self.discover()),
             "tools/list" => {
@@ -72,7 +74,7 @@ impl Request<'_> {
                 Ok(Payload::result(&self.id, result).into_response(StatusCode::OK))
             }
             "tools/call" => Box::pin(self.call(about, tools)).await,
-            "subscriptions/listen" => self.listen(&tools),
+            "subscriptions/listen" => self.listen(&about, &tools),
             _ => Err(Refusal::method_not_found(StatusCode::NOT_FOUND, method)),
         }
     }
@@ -132,14 +134,16 @@ impl Request<'_> {
         Ok(reply.answer(outcome, notices).await)
     }
 
-    fn listen(&self, tools: &Arc<UserTools>) -> Result<Response, Refusal> {
+    fn listen(&self, about: &About, tools: &Arc<UserTools>) -> Result<Response, Refusal> {
         let wanted = self
             .params
             .object("notifications")?
             .ok_or_else(|| Refusal::invalid_params("`params.notifications` is missing".into()))?;
         let wanted: Value = serde_json::from_str(wanted.as_str()).unwrap_or_default();
         let wants_tools = wanted.get("toolsListChanged") == Some(&Value::Bool(true));
-        listen::subscription(self, tools, wants_tools)
+        let presence = &self.client.presence;
+        let listening = presence.listens(tools, about.client.as_ref(), &about.version);
+        listen::subscription(self, tools, wants_tools, listening)
     }
 }
 
@@ -154,7 +158,8 @@ impl About {
             .meta(META_CAPABILITIES)
             .filter(|capabilities| capabilities.is_object())
             .ok_or_else(|| fault(&format!("\"{META_CAPABILITIES}\"]` must be an object")))?;
-        if params.meta(META_CLIENT).is_some_and(|client| !client.is_object()) {
+        let client = params.meta(META_CLIENT).cloned();
+        if client.as_ref().is_some_and(|client| !client.is_object()) {
             return Err(fault(&format!("\"{META_CLIENT}\"]` must be an object")));
         }
         let log_level = match params.meta(META_LOG_LEVEL) {
@@ -166,6 +171,7 @@ impl About {
             )?),
         };
         let progress_token = params.progress_token()?;
-        Ok(Self { version, capabilities: capabilities.clone(), log_level, progress_token })
+        let capabilities = capabilities.clone();
+        Ok(Self { version, capabilities, client, log_level, progress_token })
     }
 }

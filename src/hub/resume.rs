@@ -129,7 +129,10 @@ fn bound_to(user: &UserId, tool: &str) -> Aad<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::id::{InstanceId, ProviderId};
+    use crate::{
+        hub::provider::Kind,
+        model::id::{InstanceId, ProviderId},
+    };
 
     const NOW: UnixTime = UnixTime(1_000_000);
 
@@ -139,6 +142,7 @@ mod tests {
             name: "asker".into(),
             version: None,
             instance: InstanceId::parse("i-1").unwrap(),
+            kind: Kind::Remote,
         };
         let output = Output::parse(Json::from(json.to_owned())).unwrap();
         seal.close(output, &from, &alice(), "ask", NOW)

@@ -1,7 +1,7 @@
 //! One user's part of the hub: their providers, their view, their calls, those who listen.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,18 +14,22 @@ use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
+    chronicle::Chronicle,
     health::Health,
+    history::History,
+    journal::Entry,
+    pulse::Matter,
     registry::{OfferRefused, Position},
+    traffic::Counted,
     view::{Offering, View},
 };
 use crate::model::{
+    clock::Timestamp,
     error::{CallError, LimitHit},
     id::{ProviderId, UserId},
     tool::ToolName,
 };
 
-/// Names remembered after they went, so that a caller can be told so.
-const GONE_NAMES_MAX: usize = 64;
 /// Names offered to a caller who asked for one that is not there.
 const CLOSE_NAMES_MAX: usize = 5;
 /// How alike two names must be (Jaro-Winkler, 0 to 1) for one to be offered for the other.
@@ -40,7 +44,10 @@ pub struct UserTools {
     /// provider to another: what breaks a plugin down may be in the arguments.
     shared_health: Mutex<HashMap<ProviderId, Arc<Health>>>,
     view: ArcSwap<View>,
-    gone: Mutex<VecDeque<(ToolName, Instant)>>,
+    pub history: History,
+    /// What is told of this user, and of all users together.
+    pub chronicle: Chronicle,
+    of_all: Arc<Chronicle>,
     /// Counts the changes of the list that listeners were told of.
     changes: watch::Sender<u64>,
     /// The digest of the list that listeners last knew.
@@ -63,13 +70,15 @@ impl Drop for Permit {
 }
 
 impl UserTools {
-    pub(super) fn new(id: UserId) -> Self {
+    pub(super) fn new(id: UserId, of_all: Arc<Chronicle>) -> Self {
         Self {
             id,
             own: Mutex::default(),
             shared_health: Mutex::default(),
             view: ArcSwap::default(),
-            gone: Mutex::default(),
+            history: History::default(),
+            chronicle: Chronicle::of_a_user(),
+            of_all,
             changes: watch::Sender::new(0),
             announced: Mutex::default(),
             calls: AtomicUsize::new(0),
@@ -133,16 +142,43 @@ impl UserTools {
         let before = counter(self).fetch_add(1, Ordering::Relaxed);
         let permit = Permit { user: Arc::clone(self), counter };
         if before < max {
-            Ok(permit)
-        } else {
-            Err(LimitHit { bound, max, retry_after: Duration::from_secs(1) })
+            return Ok(permit);
         }
+        let hit = LimitHit { bound, max, retry_after: Duration::from_secs(1) };
+        self.hit(hit.key());
+        Err(hit)
+    }
+
+    /// Calls of this user in flight.
+    pub fn calls_in_flight(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Event streams this user holds open.
+    pub fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    /// A limit, by its key in the configuration, was in this user's way.
+    pub fn hit(&self, limit: &'static str) {
+        self.chronicle.hit(limit);
+        self.of_all.hit(limit);
+    }
+
+    /// A call of this user has ended.
+    pub(super) fn called(&self, entry: &Arc<Entry>, counted: Counted, at: Timestamp) {
+        self.chronicle.called(entry, counted, at);
+        self.of_all.called(entry, counted, at);
+    }
+
+    /// Tells those who look at this user, or at all, that something is new.
+    pub fn tell(&self, matter: Matter) {
+        self.chronicle.pulse.beat(matter);
+        self.of_all.pulse.beat(matter);
     }
 
     /// Why there is no tool called `tool`, and what the caller may have meant.
     pub(super) fn unknown(&self, tool: &str, view: &View) -> CallError {
-        let gone =
-            self.gone.lock().iter().find(|(name, _)| name.as_str() == tool).map(|(_, at)| *at);
         let mut close: Vec<(f64, &ToolName)> = Vec::new();
         if tool.len() <= ToolName::BYTES_MAX {
             let alike = |name: &ToolName| strsim::jaro_winkler(name.as_str(), tool);
@@ -154,7 +190,7 @@ impl UserTools {
         CallError::UnknownTool {
             tool: tool[..tool.floor_char_boundary(ToolName::BYTES_MAX)].into(),
             close: close.into_iter().map(|(_, name)| name.as_str().into()).collect(),
-            gone: gone.map(|at| at.elapsed()),
+            gone: self.history.gone(tool),
         }
     }
 
@@ -179,16 +215,11 @@ impl UserTools {
     fn rebuild(&self, own: &[Offering], common: &[Offering]) {
         let now = Instant::now();
         let common = self.with_own_health(common);
-        let view = View::of(own.iter().chain(&common), now);
-        let before = self.view();
-        let mut gone = self.gone.lock();
-        gone.retain(|(name, _)| view.stack(name.as_str()).is_none());
-        let withdrawn = before.names().filter(|name| view.stack(name.as_str()).is_none());
-        gone.extend(withdrawn.map(|name| (name.clone(), now)));
-        let excess = gone.len().saturating_sub(GONE_NAMES_MAX);
-        gone.drain(..excess);
-        drop(gone);
+        let mut view = View::of(own.iter().chain(&common), now);
+        self.history.pass(&self.view(), &mut view, now);
         self.view.store(Arc::new(view));
+        self.tell(Matter::Tools);
+        self.tell(Matter::Providers);
     }
 
     /// What everybody is offered, each with this user's experience of it.
@@ -220,6 +251,21 @@ impl UserTools {
             Some(Position { tool: name.clone(), position: index + 1, of: offers.len() })
         };
         tools.iter().filter_map(|tool| position(&tool.name)).collect()
+    }
+
+    /// This user's own providers, newest first.
+    pub fn own(&self) -> Vec<Offering> {
+        self.own.lock().clone()
+    }
+
+    /// What everybody is offered, as it fares with this user.
+    pub fn shared(&self, common: &[Offering]) -> Vec<Offering> {
+        let known = self.shared_health.lock();
+        let experienced = common.iter().map(|offering| {
+            let health = known.get(&offering.identity.id).unwrap_or(&offering.health);
+            Offering { health: Arc::clone(health), ..offering.clone() }
+        });
+        experienced.collect()
     }
 
     pub(super) fn providers(&self) -> usize {

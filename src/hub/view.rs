@@ -12,8 +12,12 @@ use tokio::time::Instant;
 use super::{
     health::Health,
     provider::{Identity, Provider},
+    traffic::Traffic,
 };
-use crate::model::tool::{Tool, ToolName};
+use crate::model::{
+    clock::Timestamp,
+    tool::{Tool, ToolName},
+};
 
 /// A provider with the tools it offers; replaced as a whole when it registers again.
 #[derive(Clone)]
@@ -23,6 +27,10 @@ pub struct Offering {
     pub health: Arc<Health>,
     /// Grows with every registration of a new connection: newer goes first.
     pub sequence: u64,
+    /// When it came.
+    pub since: Timestamp,
+    /// Whether everybody is offered it.
+    pub is_shared: bool,
     pub tools: Arc<[Arc<Tool>]>,
 }
 
@@ -33,12 +41,16 @@ pub struct Offer {
     pub provider: Arc<dyn Provider>,
     pub health: Arc<Health>,
     pub tool: Arc<Tool>,
+    pub since: Timestamp,
+    pub is_shared: bool,
 }
 
 /// All offers of one name, in the order in which they are tried.
 pub struct Stack {
     pub offers: Vec<Offer>,
     listed: usize,
+    /// The calls of this tool, whoever served them.
+    pub traffic: Arc<Traffic>,
 }
 
 impl Stack {
@@ -52,6 +64,8 @@ impl Stack {
 #[derive(Default)]
 pub struct View {
     stacks: HashMap<ToolName, Stack>,
+    /// Names that the user's own providers offer.
+    own: usize,
     list: OnceLock<List>,
 }
 
@@ -61,14 +75,18 @@ impl View {
         let mut stacks: HashMap<ToolName, Stack> = HashMap::new();
         for offering in offerings {
             for tool in &*offering.tools {
-                let stack = stacks
-                    .entry(tool.name.clone())
-                    .or_insert_with(|| Stack { offers: Vec::new(), listed: 0 });
+                let stack = stacks.entry(tool.name.clone()).or_insert_with(|| Stack {
+                    offers: Vec::new(),
+                    listed: 0,
+                    traffic: Arc::default(),
+                });
                 stack.offers.push(Offer {
                     identity: Arc::clone(&offering.identity),
                     provider: Arc::clone(&offering.provider),
                     health: Arc::clone(&offering.health),
                     tool: Arc::clone(tool),
+                    since: offering.since,
+                    is_shared: offering.is_shared,
                 });
             }
         }
@@ -76,11 +94,26 @@ impl View {
             let healthy = stack.offers.iter().position(|offer| offer.health.is_well(now));
             stack.listed = healthy.unwrap_or(0);
         }
-        Self { stacks, list: OnceLock::new() }
+        let is_own = |stack: &&Stack| stack.offers.iter().any(|offer| !offer.is_shared);
+        let own = stacks.values().filter(is_own).count();
+        Self { stacks, own, list: OnceLock::new() }
     }
 
     pub fn stack(&self, tool: &str) -> Option<&Stack> {
         self.stacks.get(tool)
+    }
+
+    /// How many names the user's own providers offer.
+    pub fn own(&self) -> usize {
+        self.own
+    }
+
+    pub fn stacks(&self) -> impl Iterator<Item = (&ToolName, &Stack)> {
+        self.stacks.iter()
+    }
+
+    pub(super) fn stacks_mut(&mut self) -> impl Iterator<Item = (&ToolName, &mut Stack)> {
+        self.stacks.iter_mut()
     }
 
     pub fn names(&self) -> impl Iterator<Item = &ToolName> {

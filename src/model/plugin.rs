@@ -3,19 +3,24 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::id::UserId;
+use super::{clock::Timestamp, id::UserId};
 
 /// One plugin file and what has become of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PluginStatus {
     /// The file's name without `.wasm`.
+    #[schema(value_type = String)]
     pub name: Box<str>,
     /// Whose it is; everybody's if nobody's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub user: Option<UserId>,
     pub state: PluginState,
+    /// Since when it is in this state.
+    pub since: Timestamp,
     /// Why the file as it is now is kept out. What was loaded before it goes on serving.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
@@ -26,7 +31,7 @@ pub struct PluginStatus {
     pub denied: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PluginState {
     /// The file is being read, compiled or asked for its tools.
@@ -34,10 +39,38 @@ pub enum PluginState {
     Serving,
     /// The file as it is now is kept out.
     Faulty,
+    /// It is kept out on purpose: a file NAME.disabled lies beside it.
+    Disabled,
+}
+
+/// What an admin may do to a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginAction {
+    /// Read it anew, even if its file has not changed.
+    Reload,
+    /// Let it in again.
+    Enable,
+    /// Keep it out, until it is enabled: beyond the next start of the hub, too.
+    Disable,
+}
+
+/// Why an admin's wish was not granted.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionRefused {
+    #[error("there is no plugin of this name")]
+    NoSuchPlugin,
+    #[error("it is disabled: enable it first")]
+    Disabled,
+    #[error(
+        "{file} cannot be {verb}: {error}; do so by hand, or let the hub write to its plugins folder"
+    )]
+    Unwritable { verb: &'static str, file: String, error: std::io::Error },
+    #[error("the hub is stopping")]
+    Stopping,
 }
 
 /// A version of a plugin that serves.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Serving {
     /// SHA-256 of the file, in hexadecimal digits.
@@ -57,6 +90,7 @@ pub struct Serving {
         skip_serializing_if = "Option::is_none",
         serialize_with = "milliseconds"
     )]
+    #[schema(value_type = Option<u64>)]
     pub compile: Option<Duration>,
 }
 

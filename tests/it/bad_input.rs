@@ -305,7 +305,8 @@ async fn sent_away(hub: &TestHub, messages: &[Message], code: u16, reason: &str)
     assert_eq!(u16::from(frame.code), code, "{shown}: {frame:?}");
     assert!(frame.reason.contains(reason), "{shown}: {frame:?}");
     let client = McpClient::new(hub);
-    crate::support::eventually("the tool is withdrawn", || hub.hub().census().1 == 0).await;
+    crate::support::eventually("the tool is withdrawn", || hub.hub().figures().providers == 0)
+        .await;
     assert_eq!(client.tools().await, [""; 0]);
 }
 
@@ -542,7 +543,7 @@ async fn the_number_of_tools_and_providers_is_bounded() {
     refused(&mut three, "three", &[], "2 providers").await;
     assert_eq!(client.tools().await, ["a", "b", "c", "d", "e"]);
     drop(two);
-    crate::support::eventually("a place is free", || hub.hub().census().1 == 1).await;
+    crate::support::eventually("a place is free", || hub.hub().figures().providers == 1).await;
     assert!(three.register("three", &[tool("f")]).await.get("result").is_some());
 }
 

@@ -98,7 +98,7 @@ async fn a_tool_that_fails_with_an_error_is_not_run_elsewhere() {
     let hub = TestHub::start().await;
     let (first, client) = odd(&hub, "legacy").await;
     let (second, _) = odd(&hub, "legacy").await;
-    eventually("both are there", || hub.hub().census().1 == 2).await;
+    eventually("both are there", || hub.hub().figures().providers == 2).await;
     for _ in 0..10 {
         let answer = client.call("fail", json!({})).await;
         assert_eq!(answer.result()["isError"], true);

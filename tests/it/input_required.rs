@@ -114,7 +114,7 @@ async fn a_retry_reaches_the_instance_that_asked_and_no_other() {
 
     // It went away and came back: it is still the one that asked.
     drop(middle);
-    eventually("the asker is gone", || hub.hub().census().1 == 2).await;
+    eventually("the asker is gone", || hub.hub().figures().providers == 2).await;
     let mut middle = asker(&hub, None, "twin", "middle").await;
     let _newest = asker(&hub, None, "twin", "newest").await;
     let (answer, ()) =
@@ -143,14 +143,14 @@ async fn a_retry_goes_to_a_namesake_when_the_asker_is_gone() {
     let sealed = asked(&client, &mut gone, Some(&state)).await["requestState"].clone();
     let mut stranger = asker(&hub, None, "stranger", "three").await;
     drop(gone);
-    eventually("the asker is gone", || hub.hub().census().1 == 2).await;
+    eventually("the asker is gone", || hub.hub().figures().providers == 2).await;
     let (answer, ()) = tokio::join!(
         retried(&client, &sealed),
         answers_retry(&mut namesake, Some(&state), "I know of it")
     );
     assert_eq!(answer.said(), "I know of it");
     drop(namesake);
-    eventually("the namesake is gone", || hub.hub().census().1 == 1).await;
+    eventually("the namesake is gone", || hub.hub().figures().providers == 1).await;
     let answer = retried(&client, &sealed).await;
     assert_eq!(answer.result()["isError"], true);
     assert!(answer.said().contains("no longer connected"), "{}", answer.said());

@@ -91,7 +91,7 @@ async fn a_user_may_have_so_many_providers() {
     let answer = third.register("second", &[tool("c")]).await;
     assert!(answer.get("result").is_some(), "one that reconnects takes its own place: {answer}");
     drop(first);
-    eventually("the first is gone", || hub.hub().census().1 == 1).await;
+    eventually("the first is gone", || hub.hub().figures().providers == 1).await;
     let mut fourth = TestProvider::dial(&hub, None).await.expect("let in");
     let answer = fourth.register("fourth", &[tool("d")]).await;
     assert!(answer.get("result").is_some(), "the place was given back: {answer}");

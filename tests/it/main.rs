@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a test that fails panics")]
 
+mod api;
 mod bad_input;
 mod cli;
 mod config;

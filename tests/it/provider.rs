@@ -158,7 +158,7 @@ async fn the_same_instance_takes_the_place_of_its_old_socket_and_calls_there_are
     assert_eq!(code, 4409);
     assert_eq!(answer.result()["isError"], true);
     assert!(answer.said().contains("connection was lost"), "{}", answer.said());
-    assert_eq!(hub.hub().census().1, 1);
+    assert_eq!(hub.hub().figures().providers, 1);
     let _serving = new.serve(|_| text("new"));
     assert_eq!(client.call("t", json!({})).await.said(), "new");
 }
@@ -227,7 +227,7 @@ async fn a_provider_that_takes_its_leave_is_answered_in_kind() {
     provider.socket.send(Message::Close(Some(close))).await.expect("sent");
     let echoed = provider.hear().await.expect_err("no message any more");
     assert_eq!(echoed.map(|frame| u16::from(frame.code)), Some(1000), "a clean close");
-    eventually("its tools are gone", || hub.hub().census().1 == 0).await;
+    eventually("its tools are gone", || hub.hub().figures().providers == 0).await;
 }
 
 #[tokio::test]
@@ -352,8 +352,8 @@ async fn a_silent_peer_is_dropped_and_one_that_answers_pings_is_not() {
     let _serving = lively.serve(|_| text("alive"));
     // Nobody reads from its socket, so nobody answers pings.
     let mut silent = TestProvider::offering(&hub, "silent", &[tool("u")]).await;
-    assert_eq!(hub.hub().census().1, 2);
-    eventually("the silent one is dropped", || hub.hub().census().1 == 1).await;
+    assert_eq!(hub.hub().figures().providers, 2);
+    eventually("the silent one is dropped", || hub.hub().figures().providers == 1).await;
     let client = McpClient::new(&hub);
     assert_eq!(client.call("t", json!({})).await.said(), "alive");
     assert_eq!(client.tools().await, ["t"]);

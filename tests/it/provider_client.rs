@@ -109,7 +109,7 @@ async fn a_handler_is_dropped_when_nobody_waits_any_more() {
     timeout(PATIENCE, begins.recv()).await.expect("the handler begins");
     provider.close().await;
     timeout(PATIENCE, drops.recv()).await.expect("the handler is dropped");
-    eventually("nothing is on offer", || hub.hub().census().1 == 0).await;
+    eventually("nothing is on offer", || hub.hub().figures().providers == 0).await;
 }
 
 #[tokio::test]
@@ -295,7 +295,7 @@ async fn a_line_that_breaks_is_mended_and_the_old_work_is_dropped() {
         wire.cut.notify_waiters();
     });
     assert!(answer.said().contains("unknown"), "{}", answer.said());
-    eventually("the hub has noticed", || hub.hub().census().1 == 0).await;
+    eventually("the hub has noticed", || hub.hub().figures().providers == 0).await;
     // Said while the line is down, it holds when it is up again.
     let replaced = timeout(PATIENCE, provider.set_tools([namesake("b")])).await.expect("in time");
     replaced.expect("good tools");
@@ -376,7 +376,7 @@ async fn calls_may_be_answered_before_it_finishes() {
         finished.expect("it ends with its last call");
     });
     assert_eq!(answer.said(), "done");
-    eventually("nothing is on offer", || hub.hub().census().1 == 0).await;
+    eventually("nothing is on offer", || hub.hub().figures().providers == 0).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! A loaded plugin as the hub knows providers.
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use bytestring::ByteString;
 use mcp_hub_sandbox::{CallError, Cause, Failure, Listener, Plugin, Request};
@@ -45,6 +48,10 @@ impl PluginProvider {
 impl Provider for PluginProvider {
     fn call(&self, attempt: Arc<Attempt>) -> Answer<'_> {
         Box::pin(self.answered(attempt))
+    }
+
+    fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
     }
 }
 

@@ -6,32 +6,42 @@ use mcp_hub_sandbox::Plugin;
 use parking_lot::Mutex;
 
 use super::folder::Place;
-use crate::model::{
-    id::UserId,
-    plugin::{PluginState, PluginStatus, Serving},
+use crate::{
+    hub::{Hub, pulse::Matter},
+    model::{
+        clock::Timestamp,
+        id::UserId,
+        plugin::{PluginState, PluginStatus, Serving},
+    },
 };
 
 /// Cheap to clone; all clones are one.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Board {
+    /// Those who look are told through it.
+    hub: Hub,
     cards: Arc<Mutex<BTreeMap<Place, Card>>>,
 }
 
 #[derive(Clone)]
 struct Card {
     state: PluginState,
+    since: Timestamp,
     fault: Option<String>,
     serving: Option<(Serving, Plugin)>,
 }
 
 impl Board {
+    pub(super) fn new(hub: Hub) -> Self {
+        Self { hub, cards: Arc::default() }
+    }
+
     pub(super) fn loading(&self, place: &Place) {
-        self.card(place, |card| card.state = PluginState::Loading);
+        self.card(place, PluginState::Loading, |_| {});
     }
 
     pub(super) fn serves(&self, place: &Place, serving: Serving, plugin: Plugin) {
-        self.card(place, |card| {
-            card.state = PluginState::Serving;
+        self.card(place, PluginState::Serving, |card| {
             card.fault = None;
             card.serving = Some((serving, plugin));
         });
@@ -39,20 +49,40 @@ impl Board {
 
     /// What served before goes on.
     pub(super) fn is_faulty(&self, place: &Place, fault: String) {
-        self.card(place, |card| {
-            card.state = PluginState::Faulty;
-            card.fault = Some(fault);
+        self.card(place, PluginState::Faulty, |card| card.fault = Some(fault));
+    }
+
+    /// Nothing of it serves.
+    pub(super) fn is_disabled(&self, place: &Place) {
+        self.card(place, PluginState::Disabled, |card| {
+            card.fault = None;
+            card.serving = None;
         });
     }
 
     pub(super) fn gone(&self, place: &Place) {
         self.cards.lock().remove(place);
+        self.tell(place);
     }
 
-    fn card(&self, place: &Place, change: impl FnOnce(&mut Card)) {
+    fn card(&self, place: &Place, state: PluginState, change: impl FnOnce(&mut Card)) {
+        let since = Timestamp::now();
         let mut cards = self.cards.lock();
-        let new = || Card { state: PluginState::Loading, fault: None, serving: None };
-        change(cards.entry(place.clone()).or_insert_with(new));
+        let new = || Card { state, since, fault: None, serving: None };
+        let card = cards.entry(place.clone()).or_insert_with(new);
+        (card.state, card.since) = (state, since);
+        change(card);
+        drop(cards);
+        self.tell(place);
+    }
+
+    fn tell(&self, place: &Place) {
+        self.hub.registry().tell(place.user.as_ref(), Matter::Plugins);
+    }
+
+    /// How one plugin fares.
+    pub(super) fn status(&self, place: &Place) -> Option<PluginStatus> {
+        self.cards.lock().get(place).map(|card| card.status(place))
     }
 
     /// Those of everybody and of `user`; all for `None`.
@@ -72,6 +102,7 @@ impl Card {
             name: place.name.clone(),
             user: place.user.clone(),
             state: self.state,
+            since: self.since,
             fault: self.fault.clone(),
             serving: self.serving.as_ref().map(|(serving, _)| serving.clone()),
             denied: denied.iter().map(ToString::to_string).collect(),

@@ -3,6 +3,7 @@
 //! ```text
 //! plugins/NAME.wasm            for everybody
 //! plugins/NAME.toml            what it may do
+//! plugins/NAME.disabled        keeps it out
 //! plugins/users/SUB/NAME.wasm  for the user SUB alone, percent-encoded (RFC 3986 §2.1)
 //! ```
 //!
@@ -25,6 +26,8 @@ use crate::model::id::UserId;
 
 /// Where the folders of single users are.
 pub(super) const USERS: &str = "users";
+/// The ending of the file that keeps a plugin out.
+pub(super) const DISABLED: &str = "disabled";
 /// The longest NAME, in bytes: it is a provider's name too.
 const NAME_BYTES_MAX: usize = 64;
 /// Files beyond this number are not looked at.
@@ -52,6 +55,7 @@ struct Looks {
 pub(super) struct Signature {
     wasm: Looks,
     manifest: Option<Looks>,
+    pub is_disabled: bool,
 }
 
 impl Signature {
@@ -151,7 +155,9 @@ impl Scan {
             }
             let manifest = path.with_extension("toml");
             let manifest_looks = fs::metadata(&manifest).ok().map(|metadata| Looks::of(&metadata));
-            let signature = Signature { wasm: Looks::of(&metadata), manifest: manifest_looks };
+            let is_disabled = path.with_extension(DISABLED).exists();
+            let signature =
+                Signature { wasm: Looks::of(&metadata), manifest: manifest_looks, is_disabled };
             let place = Place { user: user.cloned(), name };
             self.found.insert(place, Found { signature, wasm: path, manifest });
         }

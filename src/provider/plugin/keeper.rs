@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs, io,
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -13,14 +14,14 @@ use std::{
 
 use metrics::{counter, gauge};
 use tokio::{
-    sync::{Notify, watch::Sender},
+    sync::{Notify, mpsc, oneshot, watch::Sender},
     task::{self, AbortHandle, JoinError, JoinSet, spawn_blocking},
     time::{Instant, sleep_until},
 };
 
 use super::{
     board::Board,
-    folder::{self, Found, Place, Scan, Signature},
+    folder::{self, DISABLED, Found, Place, Scan, Signature},
     load::{Fault, Loaded, Loader},
     watch::Watch,
 };
@@ -29,7 +30,7 @@ use crate::{
         Hub,
         registry::{Audience, Registration},
     },
-    model::plugin::Serving,
+    model::plugin::{ActionRefused, PluginAction, PluginStatus, Serving},
 };
 
 /// How long changes are gathered before the folder is looked at.
@@ -54,9 +55,17 @@ pub(super) struct Keeper {
     entries: BTreeMap<Place, Entry>,
     loads: JoinSet<Load>,
     oddities: BTreeSet<String>,
+    wishes: mpsc::Receiver<Wish>,
     /// When the folder is looked at next, and when the bell first rang for it.
     look_at: Instant,
     rang_at: Option<Instant>,
+}
+
+/// What an admin wants done with a plugin.
+pub(super) struct Wish {
+    pub place: Place,
+    pub action: PluginAction,
+    pub answer: oneshot::Sender<Result<PluginStatus, ActionRefused>>,
 }
 
 /// What came of taking in a file.
@@ -64,6 +73,7 @@ type Load = (Place, Result<Loaded, Fault>);
 
 /// What is known of one file.
 struct Entry {
+    wasm: PathBuf,
     signature: Signature,
     stage: Stage,
     /// Keeps on offer what serves now.
@@ -93,6 +103,7 @@ impl Keeper {
         hub: Hub,
         board: Board,
         ready: Sender<bool>,
+        wishes: mpsc::Receiver<Wish>,
     ) -> Self {
         let bell = Arc::new(Notify::new());
         let watch = Watch::new(&root, Arc::clone(&bell));
@@ -107,6 +118,7 @@ impl Keeper {
             entries: BTreeMap::new(),
             loads: JoinSet::new(),
             oddities: BTreeSet::new(),
+            wishes,
             look_at: Instant::now(),
             rang_at: None,
         }
@@ -120,6 +132,7 @@ impl Keeper {
                 Some(ended) = self.loads.join_next_with_id() => self.ended(ended),
                 () = sleep_until(self.look_at) => self.look().await,
                 () = self.bell.notified() => self.rang(),
+                Some(wish) = self.wishes.recv() => self.grant(wish).await,
             }
             if !*self.ready.borrow() && self.is_settled() {
                 self.ready.send_replace(true);
@@ -176,6 +189,7 @@ impl Keeper {
     fn consider(&mut self, place: &Place, found: &Found) {
         let now = Instant::now();
         let entry = self.entries.entry(place.clone()).or_insert_with(|| Entry {
+            wasm: found.wasm.clone(),
             signature: found.signature,
             stage: Stage::Settling(now),
             live: None,
@@ -183,6 +197,15 @@ impl Keeper {
         if entry.signature != found.signature {
             entry.signature = found.signature;
             entry.stage = Stage::Settling(now);
+        }
+        if found.signature.is_disabled {
+            if !matches!(entry.stage, Stage::Done) {
+                tracing::info!(plugin = %place.name, user = user(place), "a plugin is disabled");
+                (entry.stage, entry.live) = (Stage::Done, None);
+                self.board.is_disabled(place);
+                self.count();
+            }
+            return;
         }
         let Stage::Settling(since) = entry.stage else { return };
         if now < since + SETTLED && !found.signature.is_older_than(OLD, system_now()) {
@@ -195,6 +218,49 @@ impl Keeper {
             let loaded = loader.load(&found.wasm, &found.manifest).await;
             (place, loaded)
         }));
+    }
+
+    /// Does what an admin wants, as if they had done it to the files.
+    async fn grant(&mut self, wish: Wish) {
+        let Wish { place, action, answer } = wish;
+        let done = self.act(&place, action);
+        if done.is_ok() {
+            self.look().await;
+        }
+        let status = || self.board.status(&place).ok_or(ActionRefused::NoSuchPlugin);
+        // Who asked may have left.
+        drop(answer.send(done.and_then(|()| status())));
+    }
+
+    fn act(&mut self, place: &Place, action: PluginAction) -> Result<(), ActionRefused> {
+        let entry = self.entries.get_mut(place).ok_or(ActionRefused::NoSuchPlugin)?;
+        let mark = entry.wasm.with_extension(DISABLED);
+        let unwritable = |verb| {
+            let file = mark.display().to_string();
+            move |error| ActionRefused::Unwritable { verb, file, error }
+        };
+        match action {
+            PluginAction::Reload if entry.signature.is_disabled => {
+                return Err(ActionRefused::Disabled);
+            }
+            PluginAction::Reload => {
+                let now = Instant::now();
+                entry.stage = Stage::Settling(now.checked_sub(SETTLED).unwrap_or(now));
+            }
+            PluginAction::Disable => {
+                // What is in the file does not matter; an existing one may hold somebody's reason.
+                let opened = fs::File::options().create(true).append(true).open(&mark);
+                opened.map_err(unwritable("written"))?;
+            }
+            PluginAction::Enable => match fs::remove_file(&mark) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(unwritable("removed")(error));
+                }
+                Ok(()) | Err(_) => {}
+            },
+        }
+        tracing::info!(plugin = %place.name, user = user(place), ?action, "an admin acts on a plugin");
+        Ok(())
     }
 
     fn ended(&mut self, ended: Result<(task::Id, Load), JoinError>) {

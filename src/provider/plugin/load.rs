@@ -24,7 +24,7 @@ use super::{
 use crate::{
     hub::{
         Hub,
-        provider::Identity,
+        provider::{Identity, Kind},
         registry::{Audience, OfferRefused, Registration},
     },
     model::{
@@ -118,6 +118,7 @@ impl Loaded {
             version: Some(self.digest[..VERSION_DIGITS].into()),
             instance: InstanceId::parse(&format!("plugin:{name}"))
                 .unwrap_or_else(InstanceId::random),
+            kind: Kind::Plugin,
         };
         let provider = Arc::new(PluginProvider::new(self.plugin.clone(), Arc::clone(hub.limits())));
         hub.offer(audience, identity, provider, self.tools.clone())

@@ -16,9 +16,13 @@ mod watch;
 
 use std::path::PathBuf;
 
-use tokio::sync::watch::Receiver;
+use tokio::sync::{mpsc, oneshot, watch::Receiver};
 
-use self::{board::Board, keeper::Keeper};
+use self::{
+    board::Board,
+    folder::Place,
+    keeper::{Keeper, Wish},
+};
 pub use self::{
     load::{Environment, Fault, Loaded, Loader},
     native::NoCache,
@@ -27,24 +31,32 @@ pub use self::{
 use crate::{
     hub::Hub,
     lifecycle::Lifecycle,
-    model::{id::UserId, plugin::PluginStatus},
+    model::{
+        id::UserId,
+        plugin::{ActionRefused, PluginAction, PluginStatus},
+    },
 };
 
 /// The plugins of a hub. Cheap to clone.
 #[derive(Clone)]
 pub struct Plugins {
     board: Board,
+    wishes: mpsc::Sender<Wish>,
     ready: Receiver<bool>,
 }
+
+/// Wishes of admins that wait for the keeper.
+const WISHES_MAX: usize = 16;
 
 impl Plugins {
     /// Offers what is in `folder`, and follows its changes until the hub closes.
     pub fn start(folder: PathBuf, loader: Loader, hub: Hub, lifecycle: &Lifecycle) -> Self {
-        let board = Board::default();
+        let board = Board::new(hub.clone());
+        let (wishes, wished) = mpsc::channel(WISHES_MAX);
         let (tell_ready, ready) = tokio::sync::watch::channel(false);
-        let keeper = Keeper::new(folder, loader, hub, board.clone(), tell_ready);
+        let keeper = Keeper::new(folder, loader, hub, board.clone(), tell_ready, wished);
         lifecycle.spawn_chore(keeper.run());
-        Self { board, ready }
+        Self { board, wishes, ready }
     }
 
     /// Whether everything that was in the folder at the start has been taken in or kept out.
@@ -61,5 +73,19 @@ impl Plugins {
     /// How the plugins fare that `user` may use; all of them for `None`.
     pub fn statuses(&self, user: Option<&UserId>) -> Vec<PluginStatus> {
         self.board.statuses(user)
+    }
+
+    /// Does what an admin wishes with a plugin: `user`'s, or one of everybody's. Loading goes on
+    /// after this has returned.
+    pub async fn act(
+        &self,
+        user: Option<UserId>,
+        name: &str,
+        action: PluginAction,
+    ) -> Result<PluginStatus, ActionRefused> {
+        let (answer, answered) = oneshot::channel();
+        let wish = Wish { place: Place { user, name: name.into() }, action, answer };
+        self.wishes.send(wish).await.map_err(|_closed| ActionRefused::Stopping)?;
+        answered.await.unwrap_or(Err(ActionRefused::Stopping))
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     hub::{
         Hub,
-        provider::Identity,
+        provider::{Identity, Kind},
         registry::{Audience, Position, Registration},
     },
     model::{
@@ -131,6 +131,7 @@ impl Enrolment {
             name: label("provider.name", &about.name)?,
             version: about.version.as_deref().map(|v| label("provider.version", v)).transpose()?,
             instance: instance.clone(),
+            kind: Kind::Remote,
         };
         let (name, count) = (identity.name.clone(), tools.len());
         let provider = Arc::clone(&self.provider);

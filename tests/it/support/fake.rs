@@ -11,7 +11,7 @@ use std::{
 use mcp_hub::{
     hub::{
         Hub,
-        provider::{Answer, Attempt, Identity, Provider},
+        provider::{Answer, Attempt, Identity, Kind, Provider},
         registry::{Audience, Registration},
         router::Options,
         user::UserTools,
@@ -118,6 +118,10 @@ impl Provider for Fake {
         Box::pin(self.answer(attempt))
     }
 
+    fn in_flight(&self) -> usize {
+        0
+    }
+
     fn superseded(&self) {
         self.superseded.fetch_add(1, Ordering::Relaxed);
     }
@@ -178,6 +182,7 @@ impl Bench {
             name: name.into(),
             version: None,
             instance: InstanceId::parse(instance).expect("a good name"),
+            kind: Kind::Remote,
         };
         let provider: Arc<dyn Provider> = Arc::clone(&fake) as _;
         let tools = tools.iter().map(parsed).collect();

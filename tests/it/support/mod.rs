@@ -1,5 +1,6 @@
 //! What tests stand on: a hub of their own, and the witnesses that question it.
 
+pub(crate) mod api;
 pub(crate) mod binary;
 pub(crate) mod bridge;
 pub(crate) mod client;

@@ -1,0 +1,71 @@
+//! Who asks, as it is told to people.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{clock::Timestamp, id::UserId};
+
+/// A client that has been here lately: a session, or all that a stateless client of one name asks.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientStatus {
+    #[schema(value_type = String)]
+    pub user: UserId,
+    pub era: ClientEra,
+    #[serde(flatten)]
+    pub introduction: Introduction,
+    /// The revision of MCP it speaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Box<str>>,
+    /// When the session was opened, or the client was first seen.
+    pub since: Timestamp,
+    pub last_seen: Timestamp,
+    /// Event streams it holds open.
+    pub streams: usize,
+    /// Calls of the session in flight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<usize>,
+    /// Requests of the stateless client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+}
+
+/// Which kind of MCP it speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientEra {
+    /// With sessions: 2024-11-05 to 2025-11-25.
+    Legacy,
+    /// Without: 2026-07-28.
+    Modern,
+}
+
+/// What a client calls itself (`clientInfo`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Introduction {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Box<str>>,
+}
+
+impl Introduction {
+    /// The longest name, title or version that is told, in bytes.
+    const BYTES_MAX: usize = 200;
+
+    /// Reads `clientInfo`. What cannot be read is left out: it is told, and nothing depends on it.
+    pub fn read(info: Option<&str>) -> Self {
+        let said: Self = info.and_then(|info| serde_json::from_str(info).ok()).unwrap_or_default();
+        let shortened = |text: Option<Box<str>>| {
+            text.map(|text| text[..text.floor_char_boundary(Self::BYTES_MAX)].into())
+        };
+        Self {
+            name: shortened(said.name),
+            title: shortened(said.title),
+            version: shortened(said.version),
+        }
+    }
+}

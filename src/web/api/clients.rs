@@ -1,0 +1,69 @@
+//! `/api/v1/clients`: who asks.
+
+use std::{cmp::Reverse, sync::Arc};
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Answer, Api, answer, page,
+    viewer::{Params, Viewer},
+};
+use crate::model::{client::ClientStatus, id::UserId};
+
+/// The clients of a user that have been here lately; those of all users for `None`.
+pub(super) type Statuses = Box<dyn Fn(Option<&UserId>) -> Vec<ClientStatus> + Send + Sync>;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// A user to look at, or `*` for all; for admins.
+    user: Option<String>,
+    /// Items per page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// Where the page before ended.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Clients {
+    clients: Vec<ClientStatus>,
+    /// There is more; see `cursor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// The MCP clients of a user, those that came last first: each session, and stateless clients by
+/// their name.
+#[utoipa::path(
+    get,
+    path = "/api/v1/clients",
+    tag = "clients",
+    params(Wanted),
+    responses((status = 200, body = Clients), super::Faults)
+)]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    viewer: Viewer,
+    Params(wanted): Params<Wanted>,
+) -> Answer {
+    let whose = viewer.whose(&api.hub, wanted.user.as_deref())?;
+    let mut clients = (api.clients)(whose.id());
+    // By when they came: when they were last seen changes from page to page.
+    clients.sort_by_key(|client| Reverse(client.since));
+    let mut position = 0_u64;
+    let numbered = clients.into_iter().map(|client| {
+        position += 1;
+        (position, client)
+    });
+    let key = |(position, client): &(u64, ClientStatus)| {
+        format!("{}{position:020}", page::newest_first(client.since.millis()))
+    };
+    let page = page::cut(numbered, key, wanted.limit, wanted.cursor.as_deref())?;
+    let clients = page.items.into_iter().map(|(_, client)| client).collect();
+    Ok(answer(&Clients { clients, next_cursor: page.next }))
+}

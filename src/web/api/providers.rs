@@ -1,0 +1,120 @@
+//! `/api/v1/providers`: who answers a user's calls.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Answer, Api, answer, page,
+    viewer::{Params, Viewer, Whose},
+    who::{Condition, Who},
+};
+use crate::{
+    hub::view::Offering,
+    model::{clock::Timestamp, id::UserId},
+};
+
+/// Tools named in a list of providers.
+const NAMES_MAX: usize = 20;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// A user to look at, or `*` for all; for admins.
+    user: Option<String>,
+    /// Items per page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// Where the page before ended.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Providers {
+    providers: Vec<Provider>,
+    /// There is more; see `cursor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Whoever answers calls.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Provider {
+    #[serde(flatten)]
+    who: Who,
+    /// Whose it is; nobody's if it is offered to everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    /// Whether it is offered to everybody.
+    shared: bool,
+    /// The name it gives itself, kept across its reconnects.
+    instance: String,
+    /// When it came.
+    since: Timestamp,
+    tools: usize,
+    /// The first of them.
+    tool_names: Vec<String>,
+    in_flight_max: usize,
+    #[serde(flatten)]
+    condition: Condition,
+}
+
+/// The providers of a user, newest first; plugins are among them.
+#[utoipa::path(
+    get,
+    path = "/api/v1/providers",
+    tag = "providers",
+    params(Wanted),
+    responses((status = 200, body = Providers), super::Faults)
+)]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    viewer: Viewer,
+    Params(wanted): Params<Wanted>,
+) -> Answer {
+    let whose = viewer.whose(&api.hub, wanted.user.as_deref())?;
+    let mut offerings = offerings(&api, &whose);
+    let key = |(_, offering): &(Option<UserId>, Offering)| page::newest_first(offering.sequence);
+    offerings.sort_unstable_by_key(|(_, offering)| std::cmp::Reverse(offering.sequence));
+    let page = page::cut(offerings, key, wanted.limit, wanted.cursor.as_deref())?;
+    let (now, max) = (Instant::now(), api.hub.limits().calls_per_provider.get());
+    let told =
+        page.items.iter().map(|(user, offering)| Provider::of(user.as_ref(), offering, max, now));
+    Ok(answer(&Providers { providers: told.collect(), next_cursor: page.next }))
+}
+
+fn offerings(api: &Api, whose: &Whose) -> Vec<(Option<UserId>, Offering)> {
+    let registry = api.hub.registry();
+    let common = registry.common();
+    let (users, shared) = match whose {
+        Whose::One(user) => (vec![Arc::clone(user)], user.shared(&common)),
+        Whose::All => (registry.present(), common.to_vec()),
+    };
+    let own = users
+        .iter()
+        .flat_map(|user| user.own().into_iter().map(|offering| (Some(user.id.clone()), offering)));
+    own.chain(shared.into_iter().map(|offering| (None, offering))).collect()
+}
+
+impl Provider {
+    fn of(user: Option<&UserId>, offering: &Offering, in_flight_max: usize, now: Instant) -> Self {
+        let names = offering.tools.iter().take(NAMES_MAX);
+        Self {
+            who: Who::from(&*offering.identity),
+            user: user.map(ToString::to_string),
+            shared: offering.is_shared,
+            instance: offering.identity.instance.to_string(),
+            since: offering.since,
+            tools: offering.tools.len(),
+            tool_names: names.map(|tool| tool.name.to_string()).collect(),
+            in_flight_max,
+            condition: Condition::of(&offering.health.fared(now), offering.provider.in_flight()),
+        }
+    }
+}
