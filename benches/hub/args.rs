@@ -10,8 +10,8 @@ pub(crate) struct Args {
     /// Short rounds: half a minute in all, for a first look
     #[arg(long)]
     quick: bool,
-    /// Only what has this in its name: list-10, list-1000, call, memory, plugin-wat, plugin-rust,
-    /// plugin-js, plugin-loading, plugin-compiling, plugin-spinning
+    /// Only what has this in its name: list-10, list-1000, call, dashboards, memory, plugin-wat,
+    /// plugin-rust, plugin-js, plugin-loading, plugin-compiling, plugin-spinning
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// Where the plugins are that `plugins/build` makes: time.wasm, query.wasm
@@ -34,6 +34,7 @@ pub(crate) enum Role {
     Fixed { answer: PathBuf },
     Relay,
     Provider { port: u16, tools: usize },
+    Watch { port: u16, dashboards: usize },
 }
 
 /// How long and how often to measure.

@@ -24,6 +24,7 @@ mod relay;
 mod report;
 mod speed;
 mod trouble;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Some(Role::Fixed { answer }) => fixed::run(answer),
         Some(Role::Relay) => relay::run(),
         Some(Role::Provider { port, tools }) => provider::run(*port, *tools),
+        Some(Role::Watch { port, dashboards }) => watch::run(*port, *dashboards),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,18 +16,23 @@ use crate::{
     plugin::{Plugin, QUICKJS, RUST, WAT},
 };
 
-pub(crate) const SUBJECTS: [Subject; 6] = [
+pub(crate) const SUBJECTS: [Subject; 7] = [
     Subject::List { tools: 10 },
     Subject::List { tools: 1_000 },
     Subject::Call,
+    Subject::Watched,
     Subject::Plugin(&WAT),
     Subject::Plugin(&RUST),
     Subject::Plugin(&QUICKJS),
 ];
 
+/// Open at the same time.
+const DASHBOARDS: usize = 50;
+
 pub(crate) enum Subject {
     List { tools: usize },
     Call,
+    Watched,
     Plugin(&'static Plugin),
 }
 
@@ -40,6 +45,7 @@ impl Subject {
             Self::List { tools: 10 } => "list-10",
             Self::List { .. } => "list-1000",
             Self::Call => "call",
+            Self::Watched => "dashboards",
             Self::Plugin(plugin) => plugin.name,
         }
     }
@@ -54,6 +60,7 @@ pub(crate) async fn measure(
     match *subject {
         Subject::List { tools } => list(tools, pace).await.map(Ok),
         Subject::Call => call(pace).await.map(Ok),
+        Subject::Watched => watched(pace).await.map(Ok),
         Subject::Plugin(asked) => match asked.wasm(plugins) {
             Ok(wasm) => plugin(asked, &wasm, pace).await.map(Ok),
             Err(why) => Ok(Err(format!("{}: not measured: {why}", asked.calls))),
@@ -121,6 +128,21 @@ async fn call(pace: &Pace) -> anyhow::Result<Vec<Comparison>> {
     let port = relay.port_of("/mcp").await?;
     let relay = Target { server: &relay, port, ask };
     compare("tools/call", &relay, &hub, None, pace)
+}
+
+/// `tools/call` while dashboards are open, beside a hub at which nobody looks.
+async fn watched(pace: &Pace) -> anyhow::Result<Vec<Comparison>> {
+    let ask = Ask::Call;
+    let (alone, port) = hub::start().await?;
+    let _its_provider = provider(port, 1).await?;
+    let alone = Target { server: &alone, port, ask };
+
+    let (hub, port) = hub::start().await?;
+    let _the_other_provider = provider(port, 1).await?;
+    let mut dashboards = Server::role(&["watch", &port.to_string(), &DASHBOARDS.to_string()])?;
+    dashboards.says("watching").await?;
+    let hub = Target { server: &hub, port, ask };
+    compare("tools/call, 50 dashboards, beside none", &alone, &hub, None, pace)
 }
 
 async fn provider(port: u16, tools: usize) -> anyhow::Result<Server> {

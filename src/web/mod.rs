@@ -1,10 +1,22 @@
 //! Who looks: people and machines that watch the hub.
 
 mod api;
+mod assets;
 mod file;
+mod pages;
 pub mod sdk;
 mod series;
 mod status;
 mod urls;
 
-pub use self::{api::Api, series::Series, status::Status, urls::Urls};
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+
+pub use self::{api::Api, pages::Pages, series::Series, status::Status, urls::Urls};
+
+/// Whoever comes upon a path where nothing is.
+pub async fn nothing() -> Response {
+    (StatusCode::NOT_FOUND, "there is nothing here; the page / explains this hub\n").into_response()
+}

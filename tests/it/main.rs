@@ -14,6 +14,7 @@ mod guard;
 mod hostile;
 mod input_required;
 mod limits;
+mod pages;
 mod permissions;
 mod plugin_cli;
 mod plugins;

@@ -41,6 +41,10 @@ impl Witness {
         Self::in_venv("fastmcp")
     }
 
+    pub(crate) fn schemathesis() -> Self {
+        Self::in_venv("schemathesis")
+    }
+
     fn in_venv(program: &str) -> Self {
         let install = "python3 -m venv tests/witnesses/.venv && \
                        tests/witnesses/.venv/bin/pip install -r tests/witnesses/requirements.txt";
