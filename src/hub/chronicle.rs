@@ -20,10 +20,16 @@ const ALL_CALLS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub struct Chronicle {
     pub pulse: Pulse,
-    pub journal: Journal,
-    pub traffic: Traffic,
+    // Under one lock, which a call takes once.
+    calls: Mutex<Calls>,
     // By the key of the configuration; no more than there are keys.
     limits: Mutex<BTreeMap<&'static str, Hits>>,
+}
+
+#[derive(Debug)]
+struct Calls {
+    journal: Journal,
+    traffic: Traffic,
 }
 
 /// How often a limit was in somebody's way.
@@ -35,12 +41,8 @@ pub struct Hits {
 
 impl Chronicle {
     fn new(calls_max: usize) -> Self {
-        Self {
-            pulse: Pulse::default(),
-            journal: Journal::new(calls_max),
-            traffic: Traffic::default(),
-            limits: Mutex::default(),
-        }
+        let calls = Calls { journal: Journal::new(calls_max), traffic: Traffic::default() };
+        Self { pulse: Pulse::default(), calls: Mutex::new(calls), limits: Mutex::default() }
     }
 
     pub(super) fn of_a_user() -> Self {
@@ -52,9 +54,40 @@ impl Chronicle {
     }
 
     pub(super) fn called(&self, entry: &Arc<Entry>, counted: Counted, at: Timestamp) {
-        self.traffic.record(entry.duration, counted, at);
-        self.journal.keep(Arc::clone(entry));
+        let mut calls = self.calls.lock();
+        calls.traffic.record(entry.duration, counted, at);
+        let washed_out = calls.journal.keep(Arc::clone(entry));
+        drop(calls);
+        // What it was made of is freed without the lock.
+        drop(washed_out);
         self.pulse.beat(Matter::Calls);
+    }
+
+    /// How many calls there were up to now.
+    pub fn traffic(&self) -> Traffic {
+        self.calls.lock().traffic.clone()
+    }
+
+    /// When the last call ended.
+    pub fn last_call(&self) -> Option<Timestamp> {
+        self.calls.lock().traffic.last
+    }
+
+    /// The place of the next call in the order in which they end.
+    pub fn next_call(&self) -> u64 {
+        self.calls.lock().journal.next()
+    }
+
+    /// The calls from place `from` on, oldest first, at most the last `max` of them; and the place
+    /// that comes next.
+    pub fn calls_since(&self, from: u64, max: usize) -> (Vec<Arc<Entry>>, u64) {
+        let calls = self.calls.lock();
+        (calls.journal.since(from, max), calls.journal.next())
+    }
+
+    /// All calls that are kept, oldest first, with their places.
+    pub fn calls(&self) -> Vec<(u64, Arc<Entry>)> {
+        self.calls.lock().journal.kept()
     }
 
     /// `limit`, a key of the configuration, left no room for something.

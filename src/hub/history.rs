@@ -50,7 +50,7 @@ struct Past {
 #[derive(Debug)]
 struct Record {
     first_seen: Timestamp,
-    traffic: Arc<Traffic>,
+    traffic: Arc<Mutex<Traffic>>,
     definition: Definition,
     server: Arc<Identity>,
     /// Since when the tool is not there.
@@ -168,11 +168,11 @@ impl Past {
         stack: &Stack,
         at: Timestamp,
         now: Instant,
-    ) -> Arc<Traffic> {
+    ) -> Arc<Mutex<Traffic>> {
         let listed = stack.listed();
         let (tool, server) = (&listed.tool, &listed.identity);
         let Some(record) = self.tools.get_mut(name) else {
-            let traffic = Arc::<Traffic>::default();
+            let traffic = Arc::<Mutex<Traffic>>::default();
             let record = Record {
                 first_seen: at,
                 traffic: Arc::clone(&traffic),

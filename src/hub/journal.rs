@@ -3,10 +3,11 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
-
 use super::{events::Outcome, provider::Identity};
-use crate::model::{clock::Timestamp, id::UserId};
+use crate::model::{
+    clock::Timestamp,
+    id::{ProviderId, UserId},
+};
 
 /// One call that has ended.
 #[derive(Debug)]
@@ -23,6 +24,14 @@ pub struct Entry {
     /// Why there is no answer.
     pub why: Option<Box<str>>,
     pub attempts: Vec<Attempt>,
+}
+
+impl Entry {
+    /// Who gave the answer, if anybody did.
+    pub(super) fn answered_by(&self) -> Option<&ProviderId> {
+        let last = self.attempts.last()?;
+        matches!(last.end, AttemptEnd::Answered).then_some(&last.provider.id)
+    }
 }
 
 /// What became of a call at one provider.
@@ -48,13 +57,8 @@ pub enum AttemptEnd {
 
 /// The last so many calls of a user, or of all. Each has its place in the order in which they ended.
 #[derive(Debug)]
-pub struct Journal {
+pub(super) struct Journal {
     kept_max: usize,
-    ring: Mutex<Ring>,
-}
-
-#[derive(Debug, Default)]
-struct Ring {
     entries: VecDeque<Arc<Entry>>,
     /// The place of the next.
     next: u64,
@@ -62,35 +66,34 @@ struct Ring {
 
 impl Journal {
     pub(super) fn new(kept_max: usize) -> Self {
-        Self { kept_max, ring: Mutex::default() }
+        Self { kept_max, entries: VecDeque::new(), next: 0 }
     }
 
-    pub(super) fn keep(&self, entry: Arc<Entry>) {
-        let mut ring = self.ring.lock();
-        let washed_out =
-            if ring.entries.len() == self.kept_max { ring.entries.pop_front() } else { None };
-        ring.entries.push_back(entry);
-        ring.next += 1;
-        drop(ring);
-        // What it was made of is freed without the lock.
-        drop(washed_out);
+    /// Keeps `entry` and gives back the one that has to go for it.
+    pub(super) fn keep(&mut self, entry: Arc<Entry>) -> Option<Arc<Entry>> {
+        let is_full = self.entries.len() == self.kept_max;
+        let washed_out = if is_full { self.entries.pop_front() } else { None };
+        self.entries.push_back(entry);
+        self.next += 1;
+        washed_out
     }
 
-    /// The calls from place `from` on, oldest first, at most the last `max` of them; and the place
-    /// that comes next.
-    pub fn since(&self, from: u64, max: usize) -> (Vec<Arc<Entry>>, u64) {
-        let ring = self.ring.lock();
-        let new = usize::try_from(ring.next.saturating_sub(from)).unwrap_or(usize::MAX);
-        let told = new.min(max).min(ring.entries.len());
-        let skipped = ring.entries.len() - told;
-        (ring.entries.range(skipped..).cloned().collect(), ring.next)
+    /// The place of the next call.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The calls from place `from` on, oldest first, at most the last `max` of them.
+    pub(super) fn since(&self, from: u64, max: usize) -> Vec<Arc<Entry>> {
+        let new = usize::try_from(self.next.saturating_sub(from)).unwrap_or(usize::MAX);
+        let told = new.min(max).min(self.entries.len());
+        self.entries.range(self.entries.len() - told..).cloned().collect()
     }
 
     /// All calls that are kept, oldest first, with their places.
-    pub fn kept(&self) -> Vec<(u64, Arc<Entry>)> {
-        let ring = self.ring.lock();
-        let first = ring.next - ring.entries.len() as u64;
-        (first..).zip(ring.entries.iter().cloned()).collect()
+    pub(super) fn kept(&self) -> Vec<(u64, Arc<Entry>)> {
+        let first = self.next - self.entries.len() as u64;
+        (first..).zip(self.entries.iter().cloned()).collect()
     }
 }
 
@@ -118,21 +121,20 @@ mod tests {
 
     #[test]
     fn the_last_are_kept_and_told_in_order() {
-        let journal = Journal::new(3);
-        assert_eq!(journal.since(0, 9).1, 0);
-        (0..5).for_each(|number| journal.keep(entry(number)));
-        let (told, next) = journal.since(0, 9);
-        assert_eq!((numbers(&told), next), (vec![2, 3, 4], 5));
-        assert_eq!(numbers(&journal.since(4, 9).0), [4]);
-        assert_eq!(numbers(&journal.since(0, 2).0), [3, 4]);
-        assert_eq!(numbers(&journal.since(99, 9).0), [0; 0]);
+        let mut journal = Journal::new(3);
+        assert_eq!(journal.next(), 0);
+        (0..5).for_each(|number| drop(journal.keep(entry(number))));
+        assert_eq!((numbers(&journal.since(0, 9)), journal.next()), (vec![2, 3, 4], 5));
+        assert_eq!(numbers(&journal.since(4, 9)), [4]);
+        assert_eq!(numbers(&journal.since(0, 2)), [3, 4]);
+        assert_eq!(numbers(&journal.since(99, 9)), [0; 0]);
     }
 
     #[test]
     fn each_has_its_place() {
-        let journal = Journal::new(3);
+        let mut journal = Journal::new(3);
         assert!(journal.kept().is_empty());
-        (0..5).for_each(|number| journal.keep(entry(number)));
+        (0..5).for_each(|number| drop(journal.keep(entry(number))));
         let kept: Vec<_> = journal.kept().iter().map(|(at, entry)| (*at, entry.number)).collect();
         assert_eq!(kept, [(2, 2), (3, 3), (4, 4)]);
     }

@@ -1,13 +1,6 @@
-//! How many calls there were, how many failed, and how long they took: counted with a few atomic
-//! additions each, read by whoever looks.
+//! How many calls there were, how many failed, and how long they took.
 
-use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use crate::model::clock::Timestamp;
 
@@ -19,16 +12,17 @@ const FIRST_LOG2: u32 = 6;
 const LAST_LOG2: u32 = 30;
 const BUCKETS: usize = ((LAST_LOG2 - FIRST_LOG2) << STEPS_LOG2) as usize + 2;
 
-/// The calls of a tool, of a user, or of the hub.
-#[derive(Debug, Default)]
+/// The calls of a tool, of a user, or of the hub, up to some moment.
+#[derive(Debug, Clone, Default)]
 pub struct Traffic {
-    calls: AtomicU64,
-    errors: AtomicU64,
-    limited: AtomicU64,
-    /// Milliseconds since 1970; zero when there was none.
-    last: AtomicU64,
+    pub calls: u64,
+    /// Calls that failed and results that say `isError`, those refused by a limit among them.
+    pub errors: u64,
+    pub limited: u64,
+    /// When the last one ended.
+    pub last: Option<Timestamp>,
     // Most tools are never called.
-    latency: OnceLock<Box<Histogram>>,
+    latency: Option<Box<[u32; BUCKETS]>>,
 }
 
 /// How a call counts.
@@ -40,88 +34,48 @@ pub(super) enum Counted {
     Limited,
 }
 
-#[derive(Debug)]
-struct Histogram([AtomicU32; BUCKETS]);
-
 impl Traffic {
-    pub(super) fn record(&self, duration: Duration, counted: Counted, at: Timestamp) {
-        self.calls.fetch_add(1, Relaxed);
-        self.last.store(at.millis(), Relaxed);
+    pub(super) fn record(&mut self, duration: Duration, counted: Counted, at: Timestamp) {
+        self.calls += 1;
+        self.last = Some(at);
         match counted {
             Counted::Fine => {}
-            Counted::Error => drop(self.errors.fetch_add(1, Relaxed)),
+            Counted::Error => self.errors += 1,
             Counted::Limited => {
-                self.errors.fetch_add(1, Relaxed);
-                self.limited.fetch_add(1, Relaxed);
+                self.errors += 1;
+                self.limited += 1;
                 return;
             }
         }
-        let new = || Box::new(Histogram([const { AtomicU32::new(0) }; BUCKETS]));
-        self.latency.get_or_init(new).0[bucket(duration)].fetch_add(1, Relaxed);
+        let latency = self.latency.get_or_insert_with(|| Box::new([0; BUCKETS]));
+        latency[bucket(duration)] += 1;
     }
 
-    /// What was counted up to now.
-    pub fn tally(&self) -> Tally {
-        let mut latency = [0; BUCKETS];
-        if let Some(counts) = self.latency.get() {
-            for (copy, count) in latency.iter_mut().zip(&counts.0) {
-                *copy = count.load(Relaxed);
-            }
-        }
-        let last = self.last.load(Relaxed);
-        Tally {
-            calls: self.calls.load(Relaxed),
-            errors: self.errors.load(Relaxed),
-            limited: self.limited.load(Relaxed),
-            last: (last > 0).then(|| Timestamp::from_millis(last)),
-            latency,
-        }
-    }
-}
-
-/// What was counted at one moment, or between two.
-#[derive(Debug, Clone)]
-pub struct Tally {
-    pub calls: u64,
-    /// Calls that failed and results that say `isError`, those refused by a limit among them.
-    pub errors: u64,
-    pub limited: u64,
-    pub last: Option<Timestamp>,
-    latency: [u32; BUCKETS],
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self { calls: 0, errors: 0, limited: 0, last: None, latency: [0; BUCKETS] }
-    }
-}
-
-impl Tally {
     /// What was counted after `earlier`. Counting begins anew for a user who was forgotten.
     pub fn after(&self, earlier: &Self) -> Self {
+        let mut part = self.clone();
         if earlier.calls > self.calls {
-            return self.clone();
+            return part;
         }
-        let mut latency = self.latency;
-        for (count, earlier) in latency.iter_mut().zip(&earlier.latency) {
-            *count = count.wrapping_sub(*earlier);
+        part.calls -= earlier.calls;
+        part.errors -= earlier.errors;
+        part.limited -= earlier.limited;
+        if let (Some(latency), Some(earlier)) = (&mut part.latency, &earlier.latency) {
+            for (count, earlier) in latency.iter_mut().zip(&**earlier) {
+                *count = count.wrapping_sub(*earlier);
+            }
         }
-        Self {
-            calls: self.calls.saturating_sub(earlier.calls),
-            errors: self.errors.saturating_sub(earlier.errors),
-            limited: self.limited.saturating_sub(earlier.limited),
-            last: self.last,
-            latency,
-        }
+        part
     }
 
     /// The duration that a share of the calls, from 0 to 1, did not exceed; `None` without calls.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
-        let total: u64 = self.latency.iter().map(|count| u64::from(*count)).sum();
+        let latency = self.latency.as_deref()?;
+        let total: u64 = latency.iter().map(|count| u64::from(*count)).sum();
         #[expect(clippy::cast_precision_loss, reason = "a quantile is an estimate")]
         let rank = share * total as f64;
         let mut below = 0.0;
-        for (index, count) in self.latency.iter().enumerate().filter(|(_, count)| **count > 0) {
+        for (index, count) in latency.iter().enumerate().filter(|(_, count)| **count > 0) {
             let count = f64::from(*count);
             if below + count >= rank {
                 // As if the calls of a bucket lay evenly in it.
@@ -157,12 +111,12 @@ fn lower_bound(index: usize) -> Duration {
 mod tests {
     use super::*;
 
-    fn tally(millis: impl IntoIterator<Item = u64>) -> Tally {
-        let traffic = Traffic::default();
+    fn traffic(millis: impl IntoIterator<Item = u64>) -> Traffic {
+        let mut traffic = Traffic::default();
         for millis in millis {
             traffic.record(Duration::from_millis(millis), Counted::Fine, Timestamp::now());
         }
-        traffic.tally()
+        traffic
     }
 
     #[test]
@@ -177,23 +131,23 @@ mod tests {
 
     #[test]
     fn quantiles_are_near_the_truth() {
-        let tally = tally(1..=1_000);
+        let traffic = traffic(1..=1_000);
         for (share, truth) in [(0.5, 500.0), (0.99, 990.0)] {
-            let told = tally.quantile(share).expect("there were calls").as_secs_f64() * 1e3;
+            let told = traffic.quantile(share).expect("there were calls").as_secs_f64() * 1e3;
             assert!((told - truth).abs() / truth < 0.2, "{told} ms instead of {truth}");
         }
-        assert_eq!(Tally::default().quantile(0.5), None);
+        assert_eq!(Traffic::default().quantile(0.5), None);
     }
 
     #[test]
-    fn a_part_of_the_time_has_a_tally_of_its_own() {
-        let traffic = Traffic::default();
+    fn a_part_of_the_time_is_counted_on_its_own() {
+        let mut traffic = Traffic::default();
         let at = Timestamp::now();
         traffic.record(Duration::from_secs(60), Counted::Error, at);
-        let before = traffic.tally();
+        let before = traffic.clone();
         traffic.record(Duration::from_millis(1), Counted::Fine, at);
         traffic.record(Duration::ZERO, Counted::Limited, at);
-        let part = traffic.tally().after(&before);
+        let part = traffic.after(&before);
         assert_eq!((part.calls, part.errors, part.limited), (2, 1, 1));
         assert!(part.quantile(0.99).expect("a call") < Duration::from_millis(2));
     }

@@ -7,6 +7,7 @@ use std::{
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use bytes::{BufMut, Bytes, BytesMut};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
@@ -50,7 +51,7 @@ pub struct Stack {
     pub offers: Vec<Offer>,
     listed: usize,
     /// The calls of this tool, whoever served them.
-    pub traffic: Arc<Traffic>,
+    pub traffic: Arc<Mutex<Traffic>>,
 }
 
 impl Stack {

@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    hub::{Hub, traffic::Tally},
+    hub::{Hub, traffic::Traffic},
     model::{clock::Timestamp, id::UserId},
 };
 
@@ -49,7 +49,7 @@ struct Past {
 
 #[derive(Default)]
 struct Track {
-    counted: Tally,
+    counted: Traffic,
     points: VecDeque<Point>,
 }
 
@@ -76,12 +76,12 @@ impl Series {
         for user in &present {
             let calls = user.calls_in_flight();
             in_flight += calls;
-            let counted = user.chronicle.traffic.tally();
+            let counted = user.chronicle.traffic();
             if counted.calls > 0 || calls > 0 {
                 past.users.entry(user.id.clone()).or_default().add(at, counted, calls, None);
             }
         }
-        let counted = self.hub.registry().chronicle().traffic.tally();
+        let counted = self.hub.registry().chronicle().traffic();
         past.all.add(at, counted, in_flight, memory());
         let oldest = past.all.points.front().map_or(at, |point| point.at);
         past.users.retain(|_, track| track.is_of_use(oldest));
@@ -109,7 +109,7 @@ impl Series {
 }
 
 impl Track {
-    fn add(&mut self, at: Timestamp, counted: Tally, in_flight: usize, memory: Option<u64>) {
+    fn add(&mut self, at: Timestamp, counted: Traffic, in_flight: usize, memory: Option<u64>) {
         let step = counted.after(&self.counted);
         self.counted = counted;
         if self.points.len() == POINTS_MAX {
@@ -126,7 +126,7 @@ impl Track {
 }
 
 impl Point {
-    pub(super) fn of(at: Timestamp, counted: &Tally) -> Self {
+    pub(super) fn of(at: Timestamp, counted: &Traffic) -> Self {
         Self {
             at,
             calls: counted.calls,
@@ -140,7 +140,7 @@ impl Point {
     }
 
     fn empty(at: Timestamp) -> Self {
-        Self::of(at, &Tally::default())
+        Self::of(at, &Traffic::default())
     }
 }
 

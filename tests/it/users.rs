@@ -7,7 +7,11 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use mcp_hub::{auth::Scope, model::clock::UnixTime};
+use mcp_hub::{
+    auth::Scope,
+    hub::router::Options,
+    model::{call::Call, clock::UnixTime, limits::Limits},
+};
 use proptest::{prelude::*, test_runner::Config as Cases};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -24,6 +28,7 @@ use tokio_tungstenite::{
 use crate::support::{
     McpClient, PATIENCE, TestHub, TestProvider,
     client::{Answer, Events, LegacySession, names},
+    fake::{Bench, user},
     hub::{SECRET, token, token_for},
     provider::{text, tool},
 };
@@ -589,4 +594,22 @@ proptest! {
             tokio::join!(heard_only_their_own(&hub, alice), heard_only_their_own(&hub, bob));
         });
     }
+}
+
+#[tokio::test]
+async fn few_of_those_who_have_gone_are_remembered() {
+    let hub = Bench::new(Limits::default(), Options::default());
+    for number in 0..300 {
+        let user = hub.hub.user(&user(&format!("u{number}")));
+        let call = Call { tool: "none".into(), ..Call::default() };
+        hub.hub.call(&user, call).await.expect_err("there is no such tool");
+    }
+    hub.hub.user(&user("looked"));
+    let here = || hub.hub.registry().present().len();
+    assert_eq!(here(), 301);
+    hub.hub.registry().forget_idle_users();
+    assert!((1..=256).contains(&here()), "{} of those who called", here());
+    let last = hub.hub.registry().find(&user("u299")).expect("the last who called");
+    assert_eq!(last.chronicle.traffic().calls, 1);
+    assert!(hub.hub.registry().find(&user("looked")).is_none(), "who did nothing");
 }

@@ -129,7 +129,7 @@ pub(super) async fn list(
     Params(wanted): Params<Wanted>,
 ) -> Answer {
     let whose = viewer.whose(&api.hub, wanted.user.as_deref())?;
-    let kept = whose.chronicle(&api.hub).journal.kept();
+    let kept = whose.chronicle(&api.hub).calls();
     let found = kept.into_iter().rev().filter(|(_, entry)| wanted.fits(entry));
     let key = |(place, _): &(u64, Arc<Entry>)| page::newest_first(*place);
     let page = page::cut(found, key, wanted.limit, wanted.cursor.as_deref())?;

@@ -31,7 +31,7 @@ use crate::{
     hub::{
         chronicle::Chronicle,
         pulse::{Beats, Matter},
-        traffic::Tally,
+        traffic::Traffic,
         user::Permit,
     },
     model::{
@@ -117,7 +117,7 @@ struct Feed {
     next_call: u64,
     first: Option<Hello>,
     /// What was counted when health was told last, and when that was.
-    told: Tally,
+    told: Traffic,
     told_at: Instant,
     /// Whether there was something in it.
     was_busy: bool,
@@ -164,12 +164,12 @@ pub(super) async fn events(
     let known = known.and_then(|id| taken_up(id, chronicle));
     let resumed = known.is_some();
     let (seen, next_call) =
-        known.unwrap_or_else(|| (chronicle.pulse.beats(), chronicle.journal.since(0, 0).1));
+        known.unwrap_or_else(|| (chronicle.pulse.beats(), chronicle.next_call()));
     let feed = Feed {
         seen,
         next_call,
         first: Some(Hello { resumed }),
-        told: health_of.chronicle(&api.hub).traffic.tally(),
+        told: health_of.chronicle(&api.hub).traffic(),
         told_at: Instant::now(),
         was_busy: true,
         is_over: false,
@@ -269,7 +269,7 @@ impl Feed {
         if !what.is_empty() {
             text += &self.event("changed", &Changed { what });
         }
-        let (entries, next) = self.chronicle().journal.since(self.next_call, CALLS_MAX);
+        let (entries, next) = self.chronicle().calls_since(self.next_call, CALLS_MAX);
         let skipped = (next - self.next_call).saturating_sub(entries.len() as u64);
         if next != self.next_call {
             self.next_call = next;
@@ -278,7 +278,7 @@ impl Feed {
                 let view = user.view();
                 for entry in &entries {
                     if let Some(stack) = view.stack(&entry.tool) {
-                        let of = || Stats::from(&stack.traffic.tally());
+                        let of = || Stats::from(&*stack.traffic.lock());
                         stats.entry(entry.tool.to_string()).or_insert_with(of);
                     }
                 }
@@ -290,8 +290,7 @@ impl Feed {
     }
 
     fn health(&mut self) -> String {
-        let (counted, now) =
-            (self.health_of.chronicle(&self.api.hub).traffic.tally(), Instant::now());
+        let (counted, now) = (self.health_of.chronicle(&self.api.hub).traffic(), Instant::now());
         let step = counted.after(&self.told);
         let in_flight = match &self.health_of {
             Whose::One(user) => user.calls_in_flight(),

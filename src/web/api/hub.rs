@@ -154,14 +154,14 @@ pub(super) async fn users(
 
 impl UserItem {
     fn of(user: &UserTools) -> Self {
-        let tally = user.chronicle.traffic.tally();
+        let traffic = user.chronicle.traffic();
         Self {
             user: user.id.to_string(),
             tools: user.view().stacks().count(),
             providers: user.own().len(),
             in_flight: user.calls_in_flight(),
-            calls: tally.calls,
-            errors: tally.errors,
+            calls: traffic.calls,
+            errors: traffic.errors,
         }
     }
 }

@@ -288,7 +288,7 @@ impl ToolRow {
             offers: stack.offers.len(),
             annotations: declared.annotations.map(ToOwned::to_owned),
             changed: changed.get(name).copied(),
-            stats: Stats::from(&stack.traffic.tally()),
+            stats: Stats::from(&*stack.traffic.lock()),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     hub::{
         health::{Breaker, Fared},
         provider::{Identity, Kind},
-        traffic::Tally,
+        traffic::Traffic,
     },
     model::clock::Timestamp,
 };
@@ -65,14 +65,14 @@ pub(super) struct Stats {
     pub last: Option<Timestamp>,
 }
 
-impl From<&Tally> for Stats {
-    fn from(tally: &Tally) -> Self {
+impl From<&Traffic> for Stats {
+    fn from(traffic: &Traffic) -> Self {
         Self {
-            calls: tally.calls,
-            errors: tally.errors,
-            p50_ms: tally.quantile(0.5).map(millis),
-            p99_ms: tally.quantile(0.99).map(millis),
-            last: tally.last,
+            calls: traffic.calls,
+            errors: traffic.errors,
+            p50_ms: traffic.quantile(0.5).map(millis),
+            p99_ms: traffic.quantile(0.99).map(millis),
+            last: traffic.last,
         }
     }
 }
