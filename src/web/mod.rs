@@ -3,6 +3,7 @@
 mod api;
 mod assets;
 mod file;
+mod glance;
 mod pages;
 pub mod sdk;
 mod series;
@@ -14,7 +15,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-pub use self::{api::Api, pages::Pages, series::Series, status::Status, urls::Urls};
+pub use self::{
+    api::Api, glance::Glance, pages::Pages, series::Series, status::Status, urls::Urls,
+};
 
 /// Whoever comes upon a path where nothing is.
 pub async fn nothing() -> Response {

@@ -11,8 +11,8 @@ use axum::{
 };
 use minijinja::{Environment, context};
 
-use super::{assets, urls::Urls};
-use crate::{auth::Gate, hub::Hub};
+use super::{assets, glance::Glance, urls::Urls};
+use crate::auth::Gate;
 
 /// What a page may do: load and ask what comes from this hub, show pictures and sounds that a tool's
 /// result brings along, and run no script that is not a file of its own.
@@ -26,7 +26,7 @@ const DASHBOARD: &str = "dashboard.html";
 
 /// What the pages are made from.
 pub struct Pages {
-    pub hub: Hub,
+    pub glance: Glance,
     pub gate: Arc<Gate>,
     pub urls: Urls,
 }
@@ -62,12 +62,12 @@ impl Pages {
 impl Shelf {
     /// It is the same for everybody; what is a user's own, it asks for with their token.
     fn page(&self, request: &Request, name: &str) -> Response {
-        let Pages { hub, gate, urls } = &self.pages;
+        let Pages { glance, gate, urls } = &self.pages;
         if let Err(denial) = gate.knows(request.uri(), request.headers()) {
             return denial.into_response();
         }
         let base = urls.for_request(request.uri(), request.headers());
-        let figures = hub.figures();
+        let figures = glance.figures();
         let facts = context! {
             base => base.0.clone(),
             endpoint => base.endpoint(),

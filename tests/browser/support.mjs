@@ -14,7 +14,7 @@ import WebSocket from "ws";
 import { connectProviderClient } from "../../sdk/typescript/client.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const BINARY = resolve(process.env.MCP_HUB_BINARY ?? here("../../target/debug/mcp-hub"));
+const BINARY = resolve(process.env.MCP_HUB_BIN ?? here("../../target/debug/mcp-hub"));
 const SCREENSHOTS = here("../../target/screenshots/");
 const SECRET = "a secret of the tests, longer than 32 bytes";
 /** How long anything may take to happen. */

@@ -126,7 +126,7 @@ impl Figures {
                 Self { tools, providers, users: None, sessions, streams: user.streams() }
             }
             Whose::All => {
-                let crate::hub::Figures { tools, providers, users } = api.hub.figures();
+                let crate::hub::Figures { tools, providers, users } = api.glance.figures();
                 let streams = api.hub.registry().present().iter().map(|user| user.streams()).sum();
                 Self { tools, providers, users: Some(users), sessions, streams }
             }

@@ -110,7 +110,7 @@ pub(super) async fn hub(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMa
         endpoint: urls.endpoint(),
         providers: urls.providers(),
         authentication: api.gate.asks_for_tokens(),
-        figures: api.hub.figures().into(),
+        figures: api.glance.figures().into(),
     }))
 }
 

@@ -35,7 +35,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::problem::Problem;
-use super::{file::File, series::Series, urls::Urls};
+use super::{file::File, glance::Glance, series::Series, urls::Urls};
 use crate::{
     auth::Gate,
     hub::Hub,
@@ -50,6 +50,7 @@ pub struct Api {
     pub hub: Hub,
     pub gate: Arc<Gate>,
     pub urls: Urls,
+    pub glance: Glance,
     pub series: Series,
     pub draining: CancellationToken,
     pub plugins: plugins::Statuses,
