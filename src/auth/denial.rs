@@ -16,6 +16,8 @@ pub enum Denial {
     Host(String),
     #[error("the origin {0:?} is not one this hub answers to; name it in `allowed_origins`")]
     Origin(String),
+    #[error("a page of another site loads this, which it may not")]
+    CrossSite,
     #[error("a token is needed: send `Authorization: Bearer <token>`; `mcp-hub token` makes one")]
     NoToken,
     #[error("the Authorization header does not have the form `Bearer <token>`")]
@@ -32,7 +34,9 @@ impl Denial {
     /// The status of an answer that is nothing but this.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Host(_) | Self::Origin(_) | Self::MissingScope(_) => StatusCode::FORBIDDEN,
+            Self::Host(_) | Self::Origin(_) | Self::CrossSite | Self::MissingScope(_) => {
+                StatusCode::FORBIDDEN
+            }
             Self::NoToken | Self::NotBearer | Self::Expired | Self::BadToken(_) => {
                 StatusCode::UNAUTHORIZED
             }
@@ -42,7 +46,7 @@ impl Denial {
     /// The challenge that goes with a 401 or 403 (RFC 6750 §3).
     pub fn challenge(&self) -> Option<String> {
         match self {
-            Self::Host(_) | Self::Origin(_) => None,
+            Self::Host(_) | Self::Origin(_) | Self::CrossSite => None,
             // RFC 6750 §3.1: no error code when the request brought no token at all.
             Self::NoToken => Some("Bearer".into()),
             Self::NotBearer => Some(r#"Bearer error="invalid_request""#.into()),

@@ -45,7 +45,8 @@ impl Hosts {
         Self { hosts, origins }
     }
 
-    /// A missing `Origin` is no browser's and passes; a missing `Host` does not.
+    /// A missing `Host` does not pass, a missing `Origin` does: programs have none, and browsers tell
+    /// otherwise what a page is up to.
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
         // HTTP/2 carries the host in the URI (RFC 9113 §8.3.1).
         let host = uri.host().or_else(|| host_of(headers.get(header::HOST)?.to_str().ok()?));
@@ -54,6 +55,8 @@ impl Hosts {
             return Err(Denial::Host(host.to_owned()));
         }
         match headers.get(header::ORIGIN) {
+            // Browsers name no origin where a page only loads something, such as a picture.
+            None if is_loaded_by_a_foreign_page(headers) => Err(Denial::CrossSite),
             None => Ok(()),
             Some(origin) if self.allows_origin(origin.as_bytes()) => Ok(()),
             Some(origin) => {
@@ -73,6 +76,16 @@ impl Hosts {
         let is_local = LOOPBACK.iter().any(|local| local.eq_ignore_ascii_case(host));
         matches!(scheme, "http" | "https") && is_local
     }
+}
+
+/// Whether a page of another site loads this as a part of itself (Fetch Metadata, W3C). A person who
+/// follows a link from there is welcome.
+fn is_loaded_by_a_foreign_page(headers: &HeaderMap) -> bool {
+    let says = |name: &str, values: &[&str]| {
+        headers.get(name).is_some_and(|value| values.iter().any(|expected| value == expected))
+    };
+    let is_foreign = says("sec-fetch-site", &["cross-site", "same-site"]);
+    is_foreign && !(says("sec-fetch-mode", &["navigate"]) && says("sec-fetch-dest", &["document"]))
 }
 
 /// The host of `host[:port]`, if that is what it is: `user@host` has no place in a `Host` header.

@@ -64,7 +64,7 @@ pub(super) fn subscription(
     request: &modern::Request<'_>,
     tools: &Arc<UserTools>,
     wants_tools: bool,
-    listening: Listening,
+    listens: impl FnOnce() -> Listening,
 ) -> Result<Response, Refusal> {
     let (client, id) = (request.client, &request.id);
     let permit = permit(client, tools)?;
@@ -80,7 +80,7 @@ pub(super) fn subscription(
         first: Some(acknowledged.into_event()),
         is_over: false,
         _permit: permit,
-        _listening: Some(listening),
+        _listening: Some(listens()),
     };
     Ok(event_stream(stream::unfold(open, Open::next)))
 }

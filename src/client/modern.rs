@@ -141,9 +141,11 @@ impl Request<'_> {
             .ok_or_else(|| Refusal::invalid_params("`params.notifications` is missing".into()))?;
         let wanted: Value = serde_json::from_str(wanted.as_str()).unwrap_or_default();
         let wants_tools = wanted.get("toolsListChanged") == Some(&Value::Bool(true));
-        let presence = &self.client.presence;
-        let listening = presence.listens(tools, about.client.as_ref(), &about.version);
-        listen::subscription(self, tools, wants_tools, listening)
+        let listens = || {
+            let presence = &self.client.presence;
+            presence.listens(tools, about.client.as_ref(), &about.version)
+        };
+        listen::subscription(self, tools, wants_tools, listens)
     }
 }
 

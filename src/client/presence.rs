@@ -1,6 +1,13 @@
 //! Which stateless clients have asked lately: they say who they are with every request.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
@@ -24,6 +31,8 @@ const INFO_BYTES_MAX: usize = 2_048;
 
 #[derive(Default)]
 pub(super) struct Presence {
+    /// The number of the next client.
+    next: AtomicU64,
     users: RwLock<HashMap<UserId, Arc<Guests>>>,
 }
 
@@ -33,11 +42,12 @@ struct Guests {
 }
 
 struct Seen {
+    number: u64,
     /// `clientInfo` as it came: the same client sends the same text.
     info: Option<Json>,
     protocol: Box<str>,
     introduction: Introduction,
-    since: Instant,
+    since: Timestamp,
     last: Instant,
     requests: u64,
     streams: usize,
@@ -46,21 +56,24 @@ struct Seen {
 /// A stream of one client; no more when dropped.
 pub(super) struct Listening {
     guests: Arc<Guests>,
-    info: Option<Json>,
-    protocol: Box<str>,
+    number: u64,
     user: Arc<UserTools>,
 }
 
 impl Presence {
     /// A request of `user` came from the client that calls itself `info`.
     pub(super) fn saw(&self, user: &UserTools, info: Option<&Json>, protocol: &str) {
-        let is_new = self.guests(&user.id).saw(within_bounds(info), protocol, 1, 0);
+        let guests = self.guests(&user.id);
+        let is_new = guests.known(self, info, protocol, |seen, is_new| {
+            seen.requests += 1;
+            is_new
+        });
         if is_new {
             user.tell(Matter::Clients);
         }
     }
 
-    /// That request opens a stream.
+    /// That request opened a stream.
     pub(super) fn listens(
         &self,
         user: &Arc<UserTools>,
@@ -68,11 +81,12 @@ impl Presence {
         protocol: &str,
     ) -> Listening {
         let guests = self.guests(&user.id);
-        let info = within_bounds(info);
-        guests.saw(info, protocol, 0, 1);
+        let number = guests.known(self, info, protocol, |seen, _| {
+            seen.streams += 1;
+            seen.number
+        });
         user.tell(Matter::Clients);
-        let info = info.map(Json::detached);
-        Listening { guests, info, protocol: protocol.into(), user: Arc::clone(user) }
+        Listening { guests, number, user: Arc::clone(user) }
     }
 
     fn guests(&self, user: &UserId) -> Arc<Guests> {
@@ -104,36 +118,40 @@ impl Presence {
     }
 }
 
-fn within_bounds(info: Option<&Json>) -> Option<&Json> {
-    info.filter(|info| info.as_str().len() <= INFO_BYTES_MAX)
-}
-
 impl Guests {
-    /// Whether this client had not been seen before.
-    fn saw(&self, info: Option<&Json>, protocol: &str, requests: u64, streams: usize) -> bool {
+    /// The client that calls itself so, made known if it was not; `note` is told which.
+    fn known<T>(
+        &self,
+        presence: &Presence,
+        info: Option<&Json>,
+        protocol: &str,
+        note: impl FnOnce(&mut Seen, bool) -> T,
+    ) -> T {
+        let info = info.filter(|info| info.as_str().len() <= INFO_BYTES_MAX);
         let now = Instant::now();
         let mut seen = self.seen.lock();
         if let Some(known) = seen.iter_mut().find(|seen| seen.is(info, protocol)) {
             known.last = now;
-            known.requests += requests;
-            known.streams += streams;
-            return false;
+            return note(known, false);
         }
         if seen.len() == PER_USER_MAX {
             let unseen = |(_, seen): &(usize, &Seen)| (seen.streams > 0, seen.last);
             let idlest = seen.iter().enumerate().min_by_key(unseen).map(|(index, _)| index);
             idlest.map(|idlest| seen.swap_remove(idlest));
         }
-        seen.push(Seen {
+        let mut new = Seen {
+            number: presence.next.fetch_add(1, Ordering::Relaxed),
             info: info.map(Json::detached),
             protocol: protocol.into(),
             introduction: Introduction::read(info.map(Json::as_str)),
-            since: now,
+            since: Timestamp::now(),
             last: now,
-            requests,
-            streams,
-        });
-        true
+            requests: 0,
+            streams: 0,
+        };
+        let noted = note(&mut new, true);
+        seen.push(new);
+        noted
     }
 
     fn statuses(&self, user: &UserId) -> Vec<ClientStatus> {
@@ -144,7 +162,8 @@ impl Guests {
             era: ClientEra::Modern,
             introduction: seen.introduction.clone(),
             protocol: Some(seen.protocol.clone()),
-            since: Timestamp::of(seen.since),
+            since: seen.since,
+            number: seen.number,
             last_seen: Timestamp::of(seen.last),
             streams: seen.streams,
             in_flight: None,
@@ -167,8 +186,7 @@ impl Seen {
 impl Drop for Listening {
     fn drop(&mut self) {
         let mut seen = self.guests.seen.lock();
-        let of = |seen: &&mut Seen| seen.is(self.info.as_ref(), &self.protocol);
-        if let Some(seen) = seen.iter_mut().find(of) {
+        if let Some(seen) = seen.iter_mut().find(|seen| seen.number == self.number) {
             seen.streams = seen.streams.saturating_sub(1);
             seen.last = Instant::now();
         }

@@ -28,6 +28,9 @@ const GONE_MAX: usize = 256;
 const GONE_DEFINITION_BYTES_MAX: usize = 8 * 1024;
 /// Switches and changes remembered of each tool.
 const KEPT_MAX: usize = 8;
+/// Members named of one change, and the longest such name in bytes.
+const MEMBERS_MAX: usize = 32;
+const MEMBER_BYTES_MAX: usize = 128;
 /// Changes of a user whose texts are remembered, and the longest such text in bytes.
 const TEXTS_MAX: usize = 256;
 const TEXT_BYTES_MAX: usize = 2_000;
@@ -83,7 +86,7 @@ pub struct Change {
     /// SHA-256 of the definition now and before.
     pub digest: [u8; 32],
     pub before: [u8; 32],
-    /// The members that differ; empty when the one before is not known any more.
+    /// The members that differ, not all if they are many; empty when the one before is not known any more.
     pub members: Vec<Box<str>>,
     /// Title and description, if they differ: before and after, cut to a readable length.
     pub texts: BTreeMap<&'static str, Texts>,
@@ -158,6 +161,7 @@ impl Past {
             && let Some(forgotten) = self.gone.pop_front()
         {
             self.tools.remove(&forgotten);
+            self.texts.retain(|name| *name != forgotten);
         }
     }
 
@@ -196,9 +200,12 @@ impl Past {
         }
         if let Some(change) = record.definition.changed_to(tool, server, at) {
             let has_texts = !change.texts.is_empty();
-            push(&mut record.changes, change);
+            let dropped = push(&mut record.changes, change);
             record.definition = Definition::Whole(Arc::clone(tool));
             let traffic = Arc::clone(&record.traffic);
+            if dropped.is_some_and(|change| !change.texts.is_empty()) {
+                self.drop_text_of(name);
+            }
             if has_texts {
                 self.keep_few_texts(name);
             }
@@ -206,6 +213,12 @@ impl Past {
         }
         record.definition = Definition::Whole(Arc::clone(tool));
         Arc::clone(&record.traffic)
+    }
+
+    /// The oldest change of this tool that had texts is no more.
+    fn drop_text_of(&mut self, name: &ToolName) {
+        let oldest = self.texts.iter().position(|other| other == name);
+        oldest.map(|oldest| self.texts.remove(oldest));
     }
 
     fn keep_few_texts(&mut self, newest: &ToolName) {
@@ -240,11 +253,11 @@ impl Definition {
     }
 }
 
-fn push<T>(kept: &mut VecDeque<T>, newest: T) {
-    if kept.len() == KEPT_MAX {
-        kept.pop_front();
-    }
+/// Gives back the one that had to go.
+fn push<T>(kept: &mut VecDeque<T>, newest: T) -> Option<T> {
+    let dropped = if kept.len() == KEPT_MAX { kept.pop_front() } else { None };
     kept.push_back(newest);
+    dropped
 }
 
 /// SHA-256 of a tool's definition, byte for byte as it was declared.
@@ -295,7 +308,9 @@ fn differing(before: &Tool, after: &Tool) -> Vec<Box<str>> {
     names.sort_unstable();
     names.dedup();
     names.retain(|name| value(&before, name) != value(&after, name));
-    names
+    names.truncate(MEMBERS_MAX);
+    let shortened = |name: Box<str>| name[..name.floor_char_boundary(MEMBER_BYTES_MAX)].into();
+    names.into_iter().map(shortened).collect()
 }
 
 fn texts(before: &Tool, after: &Tool, differing: &[Box<str>]) -> BTreeMap<&'static str, Texts> {

@@ -12,8 +12,8 @@ use crate::model::{
 /// One call that has ended.
 #[derive(Debug)]
 pub struct Entry {
-    /// Unique in this run of the hub.
-    pub number: u64,
+    /// Tells it from others of this run of the hub.
+    pub id: u64,
     pub began: Timestamp,
     pub user: UserId,
     pub tool: Box<str>,
@@ -103,7 +103,7 @@ mod tests {
 
     fn entry(number: u64) -> Arc<Entry> {
         Arc::new(Entry {
-            number,
+            id: number,
             began: Timestamp::now(),
             user: UserId::public(),
             tool: "echo".into(),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn numbers(entries: &[Arc<Entry>]) -> Vec<u64> {
-        entries.iter().map(|entry| entry.number).collect()
+        entries.iter().map(|entry| entry.id).collect()
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
         let mut journal = Journal::new(3);
         assert!(journal.kept().is_empty());
         (0..5).for_each(|number| drop(journal.keep(entry(number))));
-        let kept: Vec<_> = journal.kept().iter().map(|(at, entry)| (*at, entry.number)).collect();
+        let kept: Vec<_> = journal.kept().iter().map(|(at, entry)| (*at, entry.id)).collect();
         assert_eq!(kept, [(2, 2), (3, 3), (4, 4)]);
     }
 }

@@ -63,12 +63,21 @@ impl Pulse {
 
     /// Waits until something has happened after `since`.
     pub async fn changed(&self, since: &Beats) {
+        self.until(|beats| beats != since).await;
+    }
+
+    /// Waits until `matter` has changed after its beat was `since`.
+    pub async fn changed_in(&self, matter: Matter, since: u64) {
+        self.until(|beats| beats[matter as usize] != since).await;
+    }
+
+    async fn until(&self, is_news: impl Fn(&Beats) -> bool) {
         let _waiting = Waiting::at(self);
         loop {
             let mut rung = pin!(self.bell.notified());
             // From here on no beat is missed: those before are counted, those after ring.
             rung.as_mut().enable();
-            if self.beats() != *since {
+            if is_news(&self.beats()) {
                 return;
             }
             rung.await;

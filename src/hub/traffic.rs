@@ -51,15 +51,12 @@ impl Traffic {
         latency[bucket(duration)] += 1;
     }
 
-    /// What was counted after `earlier`. Counting begins anew for a user who was forgotten.
+    /// What was counted after `earlier`, of the same traffic.
     pub fn after(&self, earlier: &Self) -> Self {
         let mut part = self.clone();
-        if earlier.calls > self.calls {
-            return part;
-        }
-        part.calls -= earlier.calls;
-        part.errors -= earlier.errors;
-        part.limited -= earlier.limited;
+        part.calls = part.calls.saturating_sub(earlier.calls);
+        part.errors = part.errors.saturating_sub(earlier.errors);
+        part.limited = part.limited.saturating_sub(earlier.limited);
         if let (Some(latency), Some(earlier)) = (&mut part.latency, &earlier.latency) {
             for (count, earlier) in latency.iter_mut().zip(&**earlier) {
                 *count = count.wrapping_sub(*earlier);

@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     chronicle::Chronicle,
-    health::Health,
+    health::{Fared, Health},
     history::History,
     journal::Entry,
     pulse::Matter,
@@ -266,6 +266,11 @@ impl UserTools {
             Offering { health: Arc::clone(health), ..offering.clone() }
         });
         experienced.collect()
+    }
+
+    /// How one of what everybody is offered fares with this user.
+    pub fn fared(&self, provider: &ProviderId, now: Instant) -> Option<Fared> {
+        self.shared_health.lock().get(provider).map(|health| health.fared(now))
     }
 
     pub(super) fn providers(&self) -> usize {

@@ -19,6 +19,9 @@ pub struct ClientStatus {
     pub protocol: Option<Box<str>>,
     /// When the session was opened, or the client was first seen.
     pub since: Timestamp,
+    /// Tells it from others of its era.
+    #[serde(skip)]
+    pub number: u64,
     pub last_seen: Timestamp,
     /// Event streams it holds open.
     pub streams: usize,

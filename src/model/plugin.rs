@@ -27,7 +27,7 @@ pub struct PluginStatus {
     /// What serves now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serving: Option<Serving>,
-    /// Permissions its calls lacked lately.
+    /// Permissions its calls lacked lately; of everybody's plugins, for admins only.
     pub denied: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! How much there is, for anybody who asks: worked out a few times a second at most.
+//! How much there is, for anybody who asks: worked out once a second at most.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::hub::{Figures, Hub};
 
 /// How long figures are good for. Working them out takes a look at every user, and whoever asks need
 /// not have a token.
-const FRESH: Duration = Duration::from_millis(250);
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; all clones are one.
 #[derive(Clone)]

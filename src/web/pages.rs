@@ -77,7 +77,6 @@ impl Shelf {
             figures => context! {
                 tools => figures.tools,
                 providers => figures.providers,
-                users => figures.users,
             },
         };
         let template = self.templates.get_template(name);

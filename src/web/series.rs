@@ -1,7 +1,7 @@
 //! The last hour in points: how much went on, and how long it took.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -43,12 +43,14 @@ pub struct Series {
 #[derive(Default)]
 struct Past {
     all: Track,
-    /// Users who called something within the hour.
+    /// Users who called something within the hour, or are here and have called something.
     users: HashMap<UserId, Track>,
 }
 
 #[derive(Default)]
 struct Track {
+    /// Whose counting this is, and how far it was.
+    pulse: u64,
     counted: Traffic,
     points: VecDeque<Point>,
 }
@@ -70,21 +72,22 @@ impl Series {
     }
 
     fn step(&self, at: Timestamp) {
-        let present = self.hub.registry().present();
         let mut past = self.past.lock();
-        let mut in_flight = 0;
-        for user in &present {
+        let (mut in_flight, mut present) = (0, HashSet::new());
+        self.hub.registry().each(|user| {
             let calls = user.calls_in_flight();
             in_flight += calls;
             let counted = user.chronicle.traffic();
             if counted.calls > 0 || calls > 0 {
-                past.users.entry(user.id.clone()).or_default().add(at, counted, calls, None);
+                let track = past.users.entry(user.id.clone()).or_default();
+                track.add(at, user.chronicle.pulse.id, counted, calls, None);
+                present.insert(user.id.clone());
             }
-        }
-        let counted = self.hub.registry().chronicle().traffic();
-        past.all.add(at, counted, in_flight, memory());
+        });
+        let all = self.hub.registry().chronicle();
+        past.all.add(at, all.pulse.id, all.traffic(), in_flight, memory());
         let oldest = past.all.points.front().map_or(at, |point| point.at);
-        past.users.retain(|_, track| track.is_of_use(oldest));
+        past.users.retain(|user, track| present.contains(user) || track.is_of_use(oldest));
     }
 
     /// When the hub was started.
@@ -109,8 +112,17 @@ impl Series {
 }
 
 impl Track {
-    fn add(&mut self, at: Timestamp, counted: Traffic, in_flight: usize, memory: Option<u64>) {
-        let step = counted.after(&self.counted);
+    fn add(
+        &mut self,
+        at: Timestamp,
+        pulse: u64,
+        counted: Traffic,
+        in_flight: usize,
+        memory: Option<u64>,
+    ) {
+        // Counting begins anew for a user who was forgotten.
+        let step = if self.pulse == pulse { counted.after(&self.counted) } else { counted.clone() };
+        self.pulse = pulse;
         self.counted = counted;
         if self.points.len() == POINTS_MAX {
             self.points.pop_front();
@@ -177,5 +189,22 @@ mod tests {
         let calls = |user| series.points(user).iter().map(|p| p.calls).sum::<u64>();
         assert_eq!((calls(None), calls(Some(&user.id))), (1, 1));
         assert!(memory().is_none_or(|bytes| bytes > 1_000_000));
+    }
+
+    #[test]
+    fn counting_begins_anew_for_a_user_who_was_forgotten() {
+        let counted = |calls| {
+            let mut traffic = Traffic::default();
+            (traffic.calls, traffic.errors) = (calls, calls);
+            traffic
+        };
+        let mut track = Track::default();
+        let at = Timestamp::from_millis;
+        track.add(at(1), 7, counted(2), 0, None);
+        track.add(at(2), 7, counted(5), 0, None);
+        track.add(at(3), 8, counted(1), 0, None);
+        track.add(at(4), 8, counted(1), 0, None);
+        let points: Vec<_> = track.points.iter().map(|point| (point.calls, point.errors)).collect();
+        assert_eq!(points, [(2, 2), (3, 3), (1, 1), (0, 0)]);
     }
 }

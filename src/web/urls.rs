@@ -1,6 +1,6 @@
 //! Under which URLs people reach this hub.
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Uri, header, uri::Authority};
 
 /// Where the hub says that it is, if it was told.
 #[derive(Debug, Clone)]
@@ -16,16 +16,33 @@ impl Urls {
         Self { public }
     }
 
-    /// As configured; else as whoever asks has found it. Their `Host` is one the hub answers to.
+    /// As configured; else as whoever asks has found it. Their host is one the hub answers to.
     pub(super) fn for_request(&self, uri: &Uri, headers: &HeaderMap) -> Base {
         if let Some(url) = &self.public {
             return Base(url.to_string().trim_end_matches('/').to_owned());
         }
-        // HTTP/2 carries it in the URI (RFC 9113 §8.3.1).
-        let host = uri.authority().map(|authority| authority.as_str());
-        let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok());
-        Base(format!("http://{}", host.unwrap_or_default()))
+        let authority = authority(uri, headers);
+        let authority = authority.as_ref();
+        let host = authority.map_or("127.0.0.1", Authority::host);
+        let port = authority.and_then(Authority::port).map(|port| format!(":{port}"));
+        Base(format!("http://{host}{}", port.unwrap_or_default()))
     }
+
+    /// Whether a request comes from a page of another origin than this hub's own.
+    pub(super) fn is_elsewhere(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return false };
+        let origin: Option<Uri> = origin.to_str().ok().and_then(|origin| origin.parse().ok());
+        let origin = origin.as_ref().and_then(Uri::authority);
+        let own = authority(uri, headers);
+        let own = [own.as_ref(), self.public.as_ref().and_then(Uri::authority)];
+        origin.is_none() || !own.contains(&origin)
+    }
+}
+
+/// Which host a request is for. HTTP/2 says so in the URI (RFC 9113 §8.3.1).
+fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    let named = || headers.get(header::HOST)?.to_str().ok()?.parse().ok();
+    uri.authority().cloned().or_else(named)
 }
 
 impl Base {

@@ -122,6 +122,7 @@ async fn what_is_asked_wrongly_is_told_so() {
     let hub = TestHub::start().await;
     let looker = Looker::new(&hub);
     for (path, status, detail) in [
+        ("", StatusCode::NOT_FOUND, "there is no \"/api/v1\""),
         ("/nothing", StatusCode::NOT_FOUND, "there is no \"/api/v1/nothing\""),
         ("/tools/none", StatusCode::NOT_FOUND, "there is no tool \"none\""),
         ("/tools?limit=0", StatusCode::BAD_REQUEST, "from 1 to 1000"),
@@ -136,6 +137,8 @@ async fn what_is_asked_wrongly_is_told_so() {
         assert_eq!(problem.status, status, "{path}");
         assert!(problem.detail.contains(detail), "{path}: {}", problem.detail);
     }
+    let refused = looker.ask(Method::POST, "/openapi.json").await.expect_err("no such method");
+    assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
     let refused = looker.ask(Method::DELETE, "/tools").await.expect_err("no such method");
     assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(refused.headers["allow"], "GET,HEAD");
@@ -408,6 +411,40 @@ async fn what_happens_is_told_and_a_stream_is_taken_up_where_it_broke_off() {
 }
 
 #[tokio::test]
+async fn a_stream_is_taken_up_between_two_things_told_together() {
+    let hub = TestHub::start().await;
+    let (looker, client) = (Looker::new(&hub), McpClient::new(&hub));
+    let _provider = echoing(&hub, None, "echo", &[tool("echo")]).await;
+    let (mut events, _) = looker.events("", None).await;
+    client.call("echo", json!({})).await;
+    let _other = echoing(&hub, None, "other", &[tool("other")]).await;
+    let changed = events.hear("changed").await;
+    drop(events);
+    let (mut events, resumed) = looker.events("", Some(&changed.id)).await;
+    assert!(resumed);
+    let calls = events.hear("calls").await.data;
+    assert_eq!(calls["calls"].as_array().map(Vec::len), Some(1), "{calls}");
+
+    // A place that nobody has come to yet is none to go on from.
+    let (head, _) = changed.id.rsplit_once('.').expect("parts");
+    let (_, resumed) = looker.events("", Some(&format!("{head}.999999"))).await;
+    assert!(!resumed);
+}
+
+#[tokio::test]
+async fn health_is_told_whenever_it_was_quiet_before() {
+    let hub = TestHub::start().await;
+    let (looker, client) = (Looker::new(&hub), McpClient::new(&hub));
+    let _provider = echoing(&hub, None, "echo", &[tool("echo")]).await;
+    let (mut events, _) = looker.events("", None).await;
+    assert_eq!(events.hear("health").await.data["calls"], 0);
+    client.call("echo", json!({})).await;
+    events.hear("calls").await;
+    assert_eq!(events.hear("health").await.data["calls"], 1);
+    assert_eq!(events.hear("health").await.data["calls"], 0, "and down to nothing");
+}
+
+#[tokio::test]
 async fn a_stream_tells_few_of_many_calls_and_counts_the_rest() {
     let hub = TestHub::start().await;
     let (looker, client) = (Looker::new(&hub), McpClient::new(&hub));
@@ -515,4 +552,132 @@ async fn schemathesis_finds_no_answer_that_is_not_as_described() {
         .with(["--seed", "1", "--max-examples", "25"])
         .testify()
         .await;
+}
+
+#[tokio::test]
+async fn what_a_provider_says_is_kept_within_bounds() {
+    let hub = TestHub::start().await;
+    let (looker, client) = (Looker::new(&hub), McpClient::new(&hub));
+    let mut provider = TestProvider::offering(&hub, "p", &[tool("echo")]).await;
+    let mut odd = tool("echo");
+    for number in 0..200 {
+        odd[format!("{number:03}{}", "é".repeat(300))] = json!(1);
+    }
+    provider.register("p", &[odd]).await;
+    let failing = async {
+        let (id, _) = provider.next_call().await;
+        let result = json!({ "resultType": "x".repeat(1_000_000), "content": [] });
+        provider.answer(&id, result).await;
+    };
+    tokio::join!(client.call("echo", json!({})), failing);
+    let facts = looker.get("/tools/echo").await;
+    let members = facts["changes"][0]["members"].as_array().expect("a list");
+    assert_eq!(members.len(), 32);
+    assert!(members.iter().all(|member| member.as_str().expect("a name").len() <= 128));
+    let why = |facts: &Value| facts["lastFailure"]["why"].as_str().map(str::len);
+    assert!(why(&facts["stack"][0]) <= Some(600));
+    assert!(why(&looker.get("/providers").await["providers"][0]) <= Some(600));
+    assert!(looker.get("/calls").await.to_string().len() < 3_000);
+}
+
+#[tokio::test]
+async fn every_client_is_told_of_once_whatever_the_page() {
+    let hub = TestHub::start().await;
+    let (looker, client) = (Looker::new(&hub), McpClient::new(&hub));
+    for number in 0..20 {
+        let about =
+            json!({ "io.modelcontextprotocol/clientInfo": { "name": format!("{number}") } });
+        client.modern("tools/list", json!({ "_meta": about })).await;
+        client.initialize("2025-11-25").await;
+    }
+    for limit in [1, 7, 100] {
+        let (mut told, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = looker.get(&format!("/clients?limit={limit}{cursor}")).await;
+            let names = names(&page["clients"]);
+            told.extend(names.into_iter().filter(|name| *name != "test").map(str::to_owned));
+            let Some(next) = page["nextCursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(told.len(), 20, "pages of {limit}: {told:?}");
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told.len(), 20, "pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_learns_how_busy_others_are() {
+    let folder = Folder::new();
+    folder.put("say.wasm", Guest::of("say", Body::Text("hello".into())).build());
+    let hub = folder.hub_with(|config| config.auth.secret = Some(SECRET.into())).await;
+    let bob = Looker::of_user(&hub, "bob");
+    let mut ids = Vec::new();
+    for user in ["bob", "alice", "alice", "bob"] {
+        McpClient::of_user(&hub, user).call("say", json!({})).await;
+    }
+    for call in bob.get("/calls").await["calls"].as_array().expect("a list") {
+        ids.push(u64::from_str_radix(call["id"].as_str().expect("an id"), 16).expect("a number"));
+    }
+    assert_eq!(ids.len(), 2);
+    assert!(ids[0].abs_diff(ids[1]) > 1_000, "{ids:?} tell nothing of alice's");
+    let own = &bob.get("/providers").await["providers"][0];
+    assert_eq!((&own["calls"], &own["inFlight"]), (&json!(2), &Value::Null));
+    assert_eq!(bob.get("/tools/say").await["stack"][0]["inFlight"], Value::Null);
+    let all = &admin(&hub).get("/providers?user=*").await["providers"][0];
+    assert_eq!((&all["calls"], &all["inFlight"]), (&json!(4), &json!(0)));
+    assert_eq!(Looker::new(&hub).get("/hub").await["figures"]["users"], Value::Null);
+}
+
+#[tokio::test]
+async fn pages_of_others_neither_act_nor_load() {
+    let folder = Folder::new();
+    folder.put("say.wasm", Guest::of("say", Body::Text("hello".into())).build());
+    let hub = folder.hub().await;
+    let looker = Looker::new(&hub);
+    let disable = |origin: &str| {
+        looker.request(Method::POST, "/plugins/say/disable").header("origin", origin).send()
+    };
+    for origin in ["http://localhost:3000", "null", "https://evil.example"] {
+        let answer = disable(origin).await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{origin}");
+    }
+    let loaded = |site: &str, mode: &str, dest: &str| {
+        let request = looker.request(Method::GET, "/hub").header("sec-fetch-site", site);
+        request.header("sec-fetch-mode", mode).header("sec-fetch-dest", dest).send()
+    };
+    for (site, mode, dest, expected) in [
+        ("cross-site", "no-cors", "image", StatusCode::FORBIDDEN),
+        ("same-site", "navigate", "iframe", StatusCode::FORBIDDEN),
+        ("cross-site", "navigate", "document", StatusCode::OK),
+        ("same-origin", "cors", "empty", StatusCode::OK),
+        ("none", "navigate", "document", StatusCode::OK),
+    ] {
+        let answer = loaded(site, mode, dest).await.expect("an answer");
+        assert_eq!(answer.status(), expected, "{site} {mode} {dest}");
+    }
+    assert_eq!(disable(hub.url()).await.expect("an answer").status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_mark_that_is_no_file_holds_nobody_up() {
+    let folder = Folder::new();
+    let say = Guest::of("say", Body::Text("hello".into())).build();
+    for name in ["pipe", "link"] {
+        folder.put(&format!("{name}.wasm"), &say);
+    }
+    let elsewhere = folder.path().join("../elsewhere");
+    std::os::unix::fs::symlink(&elsewhere, folder.file("link.disabled")).expect("room");
+    let made = std::process::Command::new("mkfifo").arg(folder.file("pipe.disabled")).status();
+    assert!(made.expect("mkfifo").success());
+    let hub = folder.hub().await;
+    let looker = Looker::new(&hub);
+    for name in ["pipe", "link"] {
+        let path = format!("/plugins/{name}/disable");
+        let plugin = looker.ask(Method::POST, &path).await.expect("it is disabled as it is");
+        assert_eq!(plugin["state"], "disabled", "{name}");
+    }
+    assert!(!elsewhere.exists(), "a link is not followed");
+    looker.ask(Method::POST, "/plugins/pipe/enable").await.expect("enabled");
+    offered(&hub, &["say"]).await;
 }

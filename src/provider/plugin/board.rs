@@ -91,7 +91,13 @@ impl Board {
         let is_seen =
             |place: &Place| user.is_none() || place.user.is_none() || place.user.as_ref() == user;
         let seen = cards.iter().filter(|(place, _)| is_seen(place));
-        seen.map(|(place, card)| card.status(place)).collect()
+        let status = |(place, card): (&Place, &Card)| {
+            let status = card.status(place);
+            // What everybody's plugin was refused may say what somebody asked it for.
+            let is_told = user.is_none() || place.user.is_some();
+            PluginStatus { denied: if is_told { status.denied } else { Vec::new() }, ..status }
+        };
+        seen.map(status).collect()
     }
 }
 

@@ -22,7 +22,7 @@ use std::{
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::model::id::UserId;
+use crate::model::{id::UserId, plugin::ActionRefused};
 
 /// Where the folders of single users are.
 pub(super) const USERS: &str = "users";
@@ -155,7 +155,7 @@ impl Scan {
             }
             let manifest = path.with_extension("toml");
             let manifest_looks = fs::metadata(&manifest).ok().map(|metadata| Looks::of(&metadata));
-            let is_disabled = path.with_extension(DISABLED).exists();
+            let is_disabled = fs::symlink_metadata(path.with_extension(DISABLED)).is_ok();
             let signature =
                 Signature { wasm: Looks::of(&metadata), manifest: manifest_looks, is_disabled };
             let place = Place { user: user.cloned(), name };
@@ -185,6 +185,24 @@ impl Looks {
             inode: metadata.ino(),
             size: metadata.size(),
         }
+    }
+}
+
+/// Puts the mark at `path` that keeps a plugin out, or takes it away. One that is there already is left
+/// as it is, whatever it is: it may hold somebody's reason.
+pub(super) fn mark(path: &Path, is_disabled: bool) -> Result<(), ActionRefused> {
+    let (verb, done, as_it_is) = if is_disabled {
+        // Made new or not at all: neither is a link followed nor a pipe opened.
+        let made = fs::File::options().write(true).create_new(true).open(path).map(drop);
+        ("written", made, io::ErrorKind::AlreadyExists)
+    } else {
+        ("removed", fs::remove_file(path), io::ErrorKind::NotFound)
+    };
+    match done {
+        Err(error) if error.kind() != as_it_is => {
+            Err(ActionRefused::Unwritable { verb, file: path.display().to_string(), error })
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

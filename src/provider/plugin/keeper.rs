@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -30,7 +29,10 @@ use crate::{
         Hub,
         registry::{Audience, Registration},
     },
-    model::plugin::{ActionRefused, PluginAction, PluginStatus, Serving},
+    model::{
+        id::UserId,
+        plugin::{ActionRefused, PluginAction, PluginStatus, Serving},
+    },
 };
 
 /// How long changes are gathered before the folder is looked at.
@@ -65,6 +67,8 @@ pub(super) struct Keeper {
 pub(super) struct Wish {
     pub place: Place,
     pub action: PluginAction,
+    /// The admin.
+    pub by: UserId,
     pub answer: oneshot::Sender<Result<PluginStatus, ActionRefused>>,
 }
 
@@ -222,8 +226,11 @@ impl Keeper {
 
     /// Does what an admin wants, as if they had done it to the files.
     async fn grant(&mut self, wish: Wish) {
-        let Wish { place, action, answer } = wish;
-        let done = self.act(&place, action);
+        let Wish { place, action, by, answer } = wish;
+        tracing::info!(
+            plugin = %place.name, user = user(&place), %by, ?action, "an admin acts on a plugin"
+        );
+        let done = self.act(&place, action).await;
         if done.is_ok() {
             self.look().await;
         }
@@ -232,35 +239,19 @@ impl Keeper {
         drop(answer.send(done.and_then(|()| status())));
     }
 
-    fn act(&mut self, place: &Place, action: PluginAction) -> Result<(), ActionRefused> {
+    async fn act(&mut self, place: &Place, action: PluginAction) -> Result<(), ActionRefused> {
         let entry = self.entries.get_mut(place).ok_or(ActionRefused::NoSuchPlugin)?;
         let mark = entry.wasm.with_extension(DISABLED);
-        let unwritable = |verb| {
-            let file = mark.display().to_string();
-            move |error| ActionRefused::Unwritable { verb, file, error }
-        };
-        match action {
-            PluginAction::Reload if entry.signature.is_disabled => {
+        if action == PluginAction::Reload {
+            if entry.signature.is_disabled {
                 return Err(ActionRefused::Disabled);
             }
-            PluginAction::Reload => {
-                let now = Instant::now();
-                entry.stage = Stage::Settling(now.checked_sub(SETTLED).unwrap_or(now));
-            }
-            PluginAction::Disable => {
-                // What is in the file does not matter; an existing one may hold somebody's reason.
-                let opened = fs::File::options().create(true).append(true).open(&mark);
-                opened.map_err(unwritable("written"))?;
-            }
-            PluginAction::Enable => match fs::remove_file(&mark) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(unwritable("removed")(error));
-                }
-                Ok(()) | Err(_) => {}
-            },
+            let now = Instant::now();
+            entry.stage = Stage::Settling(now.checked_sub(SETTLED).unwrap_or(now));
+            return Ok(());
         }
-        tracing::info!(plugin = %place.name, user = user(place), ?action, "an admin acts on a plugin");
-        Ok(())
+        let written = spawn_blocking(move || folder::mark(&mark, action == PluginAction::Disable));
+        written.await.unwrap_or(Err(ActionRefused::Stopping))
     }
 
     fn ended(&mut self, ended: Result<(task::Id, Load), JoinError>) {

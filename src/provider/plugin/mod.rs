@@ -76,15 +76,16 @@ impl Plugins {
     }
 
     /// Does what an admin wishes with a plugin: `user`'s, or one of everybody's. Loading goes on
-    /// after this has returned.
+    /// after this has returned. `by` is that admin.
     pub async fn act(
         &self,
         user: Option<UserId>,
         name: &str,
         action: PluginAction,
+        by: UserId,
     ) -> Result<PluginStatus, ActionRefused> {
         let (answer, answered) = oneshot::channel();
-        let wish = Wish { place: Place { user, name: name.into() }, action, answer };
+        let wish = Wish { place: Place { user, name: name.into() }, action, by, answer };
         self.wishes.send(wish).await.map_err(|_closed| ActionRefused::Stopping)?;
         answered.await.unwrap_or(Err(ActionRefused::Stopping))
     }

@@ -154,7 +154,7 @@ impl Wanted {
 impl From<&Entry> for CallItem {
     fn from(entry: &Entry) -> Self {
         Self {
-            id: entry.number.to_string(),
+            id: format!("{:016x}", entry.id),
             at: entry.began,
             user: entry.user.to_string(),
             tool: entry.tool.to_string(),

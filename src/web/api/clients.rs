@@ -1,6 +1,6 @@
 //! `/api/v1/clients`: who asks.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::sync::Arc;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -54,16 +54,11 @@ pub(super) async fn list(
     let whose = viewer.whose(&api.hub, wanted.user.as_deref())?;
     let mut clients = (api.clients)(whose.id());
     // By when they came: when they were last seen changes from page to page.
-    clients.sort_by_key(|client| Reverse(client.since));
-    let mut position = 0_u64;
-    let numbered = clients.into_iter().map(|client| {
-        position += 1;
-        (position, client)
-    });
-    let key = |(position, client): &(u64, ClientStatus)| {
-        format!("{}{position:020}", page::newest_first(client.since.millis()))
+    let key = |client: &ClientStatus| {
+        let (since, number) = (page::newest_first(client.since.millis()), client.number);
+        format!("{since}{number:020}{:?}", client.era)
     };
-    let page = page::cut(numbered, key, wanted.limit, wanted.cursor.as_deref())?;
-    let clients = page.items.into_iter().map(|(_, client)| client).collect();
-    Ok(answer(&Clients { clients, next_cursor: page.next }))
+    clients.sort_by_cached_key(key);
+    let page = page::cut(clients, key, wanted.limit, wanted.cursor.as_deref())?;
+    Ok(answer(&Clients { clients: page.items, next_cursor: page.next }))
 }

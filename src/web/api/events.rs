@@ -111,13 +111,13 @@ struct Feed {
     api: Arc<Api>,
     whose: Whose,
     health_of: Whose,
-    is_admin: bool,
     seen: Beats,
     /// The place in the journal of the next call to be told.
     next_call: u64,
     first: Option<Hello>,
     /// What was counted when health was told last, and when that was.
     told: Traffic,
+    told_beat: u64,
     told_at: Instant,
     /// Whether there was something in it.
     was_busy: bool,
@@ -169,13 +169,13 @@ pub(super) async fn events(
         seen,
         next_call,
         first: Some(Hello { resumed }),
+        told_beat: health_of.chronicle(&api.hub).pulse.beats()[Matter::Calls as usize],
         told: health_of.chronicle(&api.hub).traffic(),
         told_at: Instant::now(),
         was_busy: true,
         is_over: false,
         draining: api.draining.clone(),
         expires: viewer.user.expires.map(|at| Instant::now() + UnixTime::now().until(at)),
-        is_admin: viewer.is_admin,
         whose,
         health_of,
         _permit: permit,
@@ -197,8 +197,9 @@ fn taken_up(id: &str, chronicle: &Chronicle) -> Option<(Beats, u64)> {
     for beat in &mut seen {
         *beat = parts.next()?.parse().ok()?;
     }
-    let next_call = parts.next()?.parse().ok()?;
-    let is_past = seen.iter().zip(chronicle.pulse.beats()).all(|(seen, now)| *seen <= now);
+    let next_call: u64 = parts.next()?.parse().ok()?;
+    let is_past = seen.iter().zip(chronicle.pulse.beats()).all(|(seen, now)| *seen <= now)
+        && next_call <= chronicle.next_call();
     (pulse == chronicle.pulse.id && is_past && parts.next().is_none()).then_some((seen, next_call))
 }
 
@@ -245,8 +246,8 @@ impl Feed {
         };
         let health = async {
             if !self.was_busy {
-                let traffic = &self.health_of.chronicle(&self.api.hub);
-                traffic.pulse.changed(&traffic.pulse.beats()).await;
+                let pulse = &self.health_of.chronicle(&self.api.hub).pulse;
+                pulse.changed_in(Matter::Calls, self.told_beat).await;
             }
             sleep_until(self.told_at + HEALTH).await;
         };
@@ -264,13 +265,16 @@ impl Feed {
         let beats = self.chronicle().pulse.beats();
         let is_new = |matter: &Matter| beats[*matter as usize] != self.seen[*matter as usize];
         let what: Vec<_> = Matter::ALL.into_iter().filter(is_new).filter_map(name).collect();
-        self.seen = beats;
+        // Calls are not told yet when the lists are: whoever comes back with that id hears of them.
+        let calls_beat = std::mem::replace(&mut self.seen, beats)[Matter::Calls as usize];
+        self.seen[Matter::Calls as usize] = calls_beat;
         let mut text = String::new();
         if !what.is_empty() {
             text += &self.event("changed", &Changed { what });
         }
+        self.seen = beats;
         let (entries, next) = self.chronicle().calls_since(self.next_call, CALLS_MAX);
-        let skipped = (next - self.next_call).saturating_sub(entries.len() as u64);
+        let skipped = next.saturating_sub(self.next_call).saturating_sub(entries.len() as u64);
         if next != self.next_call {
             self.next_call = next;
             let mut stats = BTreeMap::new();
@@ -290,16 +294,24 @@ impl Feed {
     }
 
     fn health(&mut self) -> String {
+        let pulse = &self.health_of.chronicle(&self.api.hub).pulse;
+        // Read before the calls are, so that none between the two is missed.
+        self.told_beat = pulse.beats()[Matter::Calls as usize];
         let (counted, now) = (self.health_of.chronicle(&self.api.hub).traffic(), Instant::now());
         let step = counted.after(&self.told);
         let in_flight = match &self.health_of {
             Whose::One(user) => user.calls_in_flight(),
             Whose::All => {
-                self.api.hub.registry().present().iter().map(|user| user.calls_in_flight()).sum()
+                let mut in_flight = 0;
+                self.api.hub.registry().each(|user| in_flight += user.calls_in_flight());
+                in_flight
             }
         };
         let point = Point::of(Timestamp::now(), &step);
-        let memory = if self.is_admin { series::memory() } else { None };
+        let memory = match self.health_of {
+            Whose::One(_) => None,
+            Whose::All => series::memory(),
+        };
         let pace = Pace {
             point: HealthPoint::from(&Point { in_flight, memory, ..point }),
             over_ms: millis(now - self.told_at),

@@ -127,7 +127,8 @@ impl Figures {
             }
             Whose::All => {
                 let crate::hub::Figures { tools, providers, users } = api.glance.figures();
-                let streams = api.hub.registry().present().iter().map(|user| user.streams()).sum();
+                let mut streams = 0;
+                api.hub.registry().each(|user| streams += user.streams());
                 Self { tools, providers, users: Some(users), sessions, streams }
             }
         }

@@ -38,12 +38,11 @@ pub(super) struct FiguresItem {
     /// Tool names, those of each user counted on their own.
     tools: usize,
     providers: usize,
-    users: usize,
 }
 
 impl From<Figures> for FiguresItem {
-    fn from(Figures { tools, providers, users }: Figures) -> Self {
-        Self { tools, providers, users }
+    fn from(Figures { tools, providers, .. }: Figures) -> Self {
+        Self { tools, providers }
     }
 }
 
@@ -130,7 +129,7 @@ pub(super) async fn me(State(api): State<Arc<Api>>, viewer: Viewer) -> Answer {
     }))
 }
 
-/// The users who are here, sorted by name; for admins.
+/// The users who are here or called something within the hour, sorted by name; for admins.
 #[utoipa::path(
     get,
     path = "/api/v1/users",

@@ -24,7 +24,7 @@ use axum::{
     http::{HeaderValue, StatusCode, Uri, header},
     middleware::map_response,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get},
 };
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -135,11 +135,15 @@ impl Api {
         let description = description.to_json().expect("a description is plain data");
         let description = File::new(description.into_bytes().into(), "application/json");
         let routes = routes
-            .route("/api/v1/{*path}", get(nothing).post(nothing))
-            .method_not_allowed_fallback(wrong_method)
-            .layer(map_response(as_it_is_now));
+            .route("/api/v1", any(nothing))
+            .route("/api/v1/", any(nothing))
+            .route("/api/v1/{*path}", any(nothing));
         let description = move |headers| std::future::ready(description.answer(&headers));
-        routes.route("/api/v1/openapi.json", get(description)).with_state(Arc::new(self))
+        routes
+            .route("/api/v1/openapi.json", get(description))
+            .method_not_allowed_fallback(wrong_method)
+            .layer(map_response(as_it_is_now))
+            .with_state(Arc::new(self))
     }
 }
 
@@ -155,8 +159,8 @@ async fn wrong_method(uri: Uri) -> Problem {
 
 /// Facts are those of the moment, and a user's own.
 async fn as_it_is_now(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let nosniff = HeaderValue::from_static("nosniff");
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -21,7 +21,12 @@ pub(super) type Statuses = Box<dyn Fn(Option<&UserId>) -> Vec<PluginStatus> + Se
 
 /// Does what an admin wishes with a plugin of a user, or of everybody for `None`.
 pub(super) type Act = Box<
-    dyn Fn(Option<UserId>, String, PluginAction) -> Pin<Box<dyn Future<Output = Acted> + Send>>
+    dyn Fn(
+            Option<UserId>,
+            String,
+            PluginAction,
+            UserId,
+        ) -> Pin<Box<dyn Future<Output = Acted> + Send>>
         + Send
         + Sync,
 >;
@@ -143,9 +148,10 @@ async fn act(
     action: PluginAction,
 ) -> Answer {
     viewer.must_be_admin()?;
+    viewer.must_be_at_home()?;
     let nobody = |named: &str| Problem::not_found(format!("no user {named:?} is here"));
     let user =
         wanted.user.as_deref().map(|named| UserId::parse(named).ok_or_else(|| nobody(named)));
-    let plugin = (api.act)(user.transpose()?, name, action).await?;
+    let plugin = (api.act)(user.transpose()?, name, action, viewer.user.id.clone()).await?;
     Ok(answer(&plugin))
 }

@@ -13,7 +13,10 @@ use super::{
     who::{Condition, Who},
 };
 use crate::{
-    hub::view::Offering,
+    hub::{
+        health::{Breaker, Fared},
+        view::Offering,
+    },
     model::{clock::Timestamp, id::UserId},
 };
 
@@ -80,12 +83,22 @@ pub(super) async fn list(
 ) -> Answer {
     let whose = viewer.whose(&api.hub, wanted.user.as_deref())?;
     let mut offerings = offerings(&api, &whose);
-    let key = |(_, offering): &(Option<UserId>, Offering)| page::newest_first(offering.sequence);
-    offerings.sort_unstable_by_key(|(_, offering)| std::cmp::Reverse(offering.sequence));
+    let key = |(_, offering): &(Option<UserId>, Offering)| {
+        format!("{}{}", page::newest_first(offering.since.millis()), offering.identity.id)
+    };
+    offerings.sort_by_cached_key(key);
     let page = page::cut(offerings, key, wanted.limit, wanted.cursor.as_deref())?;
     let (now, max) = (Instant::now(), api.hub.limits().calls_per_provider.get());
-    let told =
-        page.items.iter().map(|(user, offering)| Provider::of(user.as_ref(), offering, max, now));
+    let told = page.items.iter().map(|(user, offering)| {
+        let fared = match &whose {
+            Whose::All if offering.is_shared => fared_with_all(&api, offering, now),
+            Whose::All | Whose::One(_) => offering.health.fared(now),
+        };
+        // How many calls others make of what is everybody's is theirs to know.
+        let is_told = viewer.is_admin || !offering.is_shared;
+        let in_flight = is_told.then(|| offering.provider.in_flight());
+        Provider::of(user.as_ref(), offering, Condition::of(&fared, in_flight), max)
+    });
     Ok(answer(&Providers { providers: told.collect(), next_cursor: page.next }))
 }
 
@@ -102,8 +115,31 @@ fn offerings(api: &Api, whose: &Whose) -> Vec<(Option<UserId>, Offering)> {
     own.chain(shared.into_iter().map(|offering| (None, offering))).collect()
 }
 
+/// How what everybody is offered fares with all of them. Its breaker counts as open when it is to anybody.
+fn fared_with_all(api: &Api, offering: &Offering, now: Instant) -> Fared {
+    let mut all = offering.health.fared(now);
+    api.hub.registry().each(|user| {
+        let Some(fared) = user.fared(&offering.identity.id, now) else { return };
+        all.calls += fared.calls;
+        all.failures += fared.failures;
+        let failed_at = |fared: &Fared| fared.last_failure.as_ref().map(|failure| failure.at);
+        if failed_at(&fared) > failed_at(&all) {
+            all.last_failure = fared.last_failure;
+        }
+        if all.breaker == Breaker::Closed {
+            all.breaker = fared.breaker;
+        }
+    });
+    all
+}
+
 impl Provider {
-    fn of(user: Option<&UserId>, offering: &Offering, in_flight_max: usize, now: Instant) -> Self {
+    fn of(
+        user: Option<&UserId>,
+        offering: &Offering,
+        condition: Condition,
+        in_flight_max: usize,
+    ) -> Self {
         let names = offering.tools.iter().take(NAMES_MAX);
         Self {
             who: Who::from(&*offering.identity),
@@ -114,7 +150,7 @@ impl Provider {
             tools: offering.tools.len(),
             tool_names: names.map(|tool| tool.name.to_string()).collect(),
             in_flight_max,
-            condition: Condition::of(&offering.health.fared(now), offering.provider.in_flight()),
+            condition,
         }
     }
 }

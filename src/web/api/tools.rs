@@ -31,8 +31,8 @@ use crate::{
     },
 };
 
-/// As much of a description as a list shows, in bytes.
-const DESCRIPTION_BYTES_MAX: usize = 300;
+/// As much of a description, or a title, as a list shows, in bytes. Longer annotations are left out.
+const TEXT_BYTES_MAX: usize = 300;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -80,7 +80,7 @@ pub(super) struct ToolRow {
     provider: Who,
     /// How many offer it.
     offers: usize,
-    /// As they were declared.
+    /// As they were declared, if they are not long.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     annotations: Option<Box<RawValue>>,
@@ -218,7 +218,7 @@ pub(super) async fn one(
     let view = user.view();
     let missing = || Problem::not_found(format!("there is no tool {name:?}"));
     let stack = view.stack(&name).ok_or_else(missing)?;
-    Ok(answer(&ToolDetail::of(&name, stack, &user)))
+    Ok(answer(&ToolDetail::of(&name, stack, &user, viewer.is_admin)))
 }
 
 /// The texts of a tool that people search in.
@@ -268,11 +268,11 @@ impl ToolRow {
         let listed = stack.listed();
         let declared = Declared::of(&listed.tool);
         let shortened = |text: &str| {
-            let end = text.floor_char_boundary(DESCRIPTION_BYTES_MAX);
+            let end = text.floor_char_boundary(TEXT_BYTES_MAX);
             if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
         };
         let is_open = |breaker| matches!(breaker, Breaker::Open { .. });
-        let state = if is_open(listed.health.fared(now).breaker) {
+        let state = if is_open(listed.health.breaker(now)) {
             ToolState::Down
         } else if listed.identity.id == stack.offers[0].identity.id {
             ToolState::Serving
@@ -281,12 +281,15 @@ impl ToolRow {
         };
         Self {
             name: name.to_string(),
-            title: declared.title.map(Cow::into_owned),
+            title: declared.title.as_deref().map(shortened),
             description: declared.description.as_deref().map(shortened),
             state,
             provider: Who::from(&*listed.identity),
             offers: stack.offers.len(),
-            annotations: declared.annotations.map(ToOwned::to_owned),
+            annotations: declared
+                .annotations
+                .filter(|annotations| annotations.get().len() <= TEXT_BYTES_MAX)
+                .map(ToOwned::to_owned),
             changed: changed.get(name).copied(),
             stats: Stats::from(&*stack.traffic.lock()),
         }
@@ -294,7 +297,7 @@ impl ToolRow {
 }
 
 impl ToolDetail {
-    fn of(name: &str, stack: &Stack, user: &UserTools) -> Self {
+    fn of(name: &str, stack: &Stack, user: &UserTools, is_admin: bool) -> Self {
         let now = Instant::now();
         let listed = stack.listed();
         let remembered = user.history.of(name);
@@ -310,7 +313,12 @@ impl ToolDetail {
             shared: offer.is_shared,
             since: offer.since,
             fits: offer.tool.shape == listed.tool.shape,
-            condition: Condition::of_offer(offer, now),
+            condition: {
+                // How many calls others make of what is everybody's is theirs to know.
+                let is_told = is_admin || !offer.is_shared;
+                let in_flight = is_told.then(|| offer.provider.in_flight());
+                Condition::of(&offer.health.fared(now), in_flight)
+            },
         };
         let switches = remembered.as_ref().map_or(&[][..], |past| &past.switches);
         Self {

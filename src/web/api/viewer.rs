@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Viewer {
     pub user: User,
     pub is_admin: bool,
+    /// Whether the request came from a page that is not this hub's.
+    is_elsewhere: bool,
 }
 
 /// Whose facts are asked for.
@@ -39,7 +41,8 @@ impl FromRequestParts<Arc<Api>> for Viewer {
         if !is_admin {
             user.may(Scope::Tools)?;
         }
-        Ok(Self { user, is_admin })
+        let is_elsewhere = api.urls.is_elsewhere(&parts.uri, &parts.headers);
+        Ok(Self { user, is_admin, is_elsewhere })
     }
 }
 
@@ -65,6 +68,12 @@ impl Viewer {
     /// Whose health `named` asks for: an admin's care is the whole hub, when nobody is named.
     pub(super) fn whose_health(&self, hub: &Hub, named: Option<&str>) -> Result<Whose, Problem> {
         if self.is_admin && named.is_none() { Ok(Whose::All) } else { self.whose(hub, named) }
+    }
+
+    /// Pages of others, be they on this machine, may look but not act.
+    pub(super) fn must_be_at_home(&self) -> Result<(), Problem> {
+        let detail = "pages of other origins may look at this hub, but not act on it";
+        if self.is_elsewhere { Err(Problem::forbidden(detail)) } else { Ok(()) }
     }
 
     pub(super) fn must_be_admin(&self) -> Result<(), Problem> {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::{
@@ -85,7 +84,9 @@ pub(super) struct Condition {
     /// When an open breaker lets a call pass again.
     #[serde(skip_serializing_if = "Option::is_none")]
     open_until: Option<Timestamp>,
-    in_flight: usize,
+    /// Calls it works on now; of what is offered to everybody, for admins only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_flight: Option<usize>,
     /// Calls handed over to it that have ended.
     calls: u64,
     /// Those among them that speak against it.
@@ -113,7 +114,7 @@ struct LastFailure {
 }
 
 impl Condition {
-    pub(super) fn of(fared: &Fared, in_flight: usize) -> Self {
+    pub(super) fn of(fared: &Fared, in_flight: Option<usize>) -> Self {
         let (breaker, open_until) = match fared.breaker {
             Breaker::Closed => (BreakerState::Closed, None),
             Breaker::Open { until } => (BreakerState::Open, Some(Timestamp::of(until))),
@@ -126,10 +127,6 @@ impl Condition {
         });
         let (calls, failures) = (fared.calls, fared.failures);
         Self { breaker, open_until, in_flight, calls, failures, last_failure }
-    }
-
-    pub(super) fn of_offer(offer: &crate::hub::view::Offer, now: Instant) -> Self {
-        Self::of(&offer.health.fared(now), offer.provider.in_flight())
     }
 }
 

@@ -7,7 +7,7 @@ import { callList } from "./calls/list.js";
 import { callLog, MOST } from "./calls/log.js";
 import { scrolledPast } from "./calls/scrolled.js";
 import { emptyNote, problemNote, whileWaiting } from "./notes.js";
-import { timelinePatterns } from "./timeline.js";
+import { trailPatterns } from "./trail.js";
 
 /** Calls fetched at once, and rows shown at first and with each "Show more". */
 const PAGE = 100;
@@ -58,7 +58,7 @@ export function callsView(app) {
     state,
     el("div.calls-stage", null, top, newsPlace, el("div.card", null, list.element, note)),
     olderPlace,
-    timelinePatterns(),
+    trailPatterns(),
   ]);
   list.element.hidden = true;
   olderPlace.hidden = true;

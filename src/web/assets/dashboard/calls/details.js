@@ -2,7 +2,7 @@
 
 import { el } from "../../dom.js";
 import { duration, fullTime } from "../../format.js";
-import { timeline } from "../timeline.js";
+import { trail } from "../trail.js";
 import { OUTCOMES, wordsFor } from "./words.js";
 
 /** @param {import("./log.js").Call} call */
@@ -17,7 +17,7 @@ export function details(call) {
   return el(
     "div.call-details",
     null,
-    call.attempts.length ? timeline(call) : el("p.muted", null, "No provider was tried."),
+    call.attempts.length ? trail(call) : el("p.muted", null, "No provider was tried."),
     el("dl.facts.small", null, facts.map(([name, said]) => [el("dt", null, name), el("dd", null, said)])),
   );
 }

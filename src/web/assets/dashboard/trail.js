@@ -12,9 +12,9 @@ const TICKS = 4;
 const FILLS = { answered: "answered", failed: "failed", passed_over: "passed-over", cancelled: "cancelled" };
 
 /**
- * The patterns that bars are filled with; once in the view that shows timelines.
+ * The patterns that bars are filled with; once in the view that shows trails.
  */
-export function timelinePatterns() {
+export function trailPatterns() {
   const stripes = svg(
     "pattern",
     { id: "bar-failed", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
@@ -26,11 +26,11 @@ export function timelinePatterns() {
     { id: "bar-cancelled", width: 5, height: 5, patternUnits: "userSpaceOnUse" },
     svg("circle", { cx: 2.5, cy: 2.5, r: 1.2, class: "mark" }),
   );
-  return svg("svg.timeline-patterns", { width: 0, height: 0, "aria-hidden": "true" }, svg("defs", null, stripes, dots));
+  return svg("svg.trail-patterns", { width: 0, height: 0, "aria-hidden": "true" }, svg("defs", null, stripes, dots));
 }
 
 /** @param {import("./calls/log.js").Call} call */
-export function timeline(call) {
+export function trail(call) {
   const ends = call.attempts.map(({ startMs, durationMs }) => startMs + durationMs);
   const whole = Math.max(call.durationMs, ...ends, 0.001);
   const share = (ms) => `${(100 * Math.min(1, Math.max(0, ms / whole))).toFixed(2)}%`;
@@ -38,10 +38,10 @@ export function timeline(call) {
   const rows = call.attempts.map((attempt) => row(attempt, share, ticks));
   const axis = ticks.map((tick) => el("span", { style: { "--at": share(tick) } }, tick ? duration(tick) : "0"));
   return el(
-    "div.timeline",
+    "div.trail",
     null,
-    el("div.timeline-axis", { "aria-hidden": "true" }, axis),
-    el("ol.timeline-rows", null, rows),
+    el("div.trail-axis", { "aria-hidden": "true" }, axis),
+    el("ol.trail-rows", null, rows),
   );
 }
 
@@ -50,15 +50,15 @@ function row(attempt, share, ticks) {
   const fill = Object.hasOwn(FILLS, attempt.outcome) ? FILLS[attempt.outcome] : "cancelled";
   const start = share(attempt.startMs);
   const grid = ticks.map((tick) => svg("line.grid", { x1: share(tick), x2: share(tick), y1: "0", y2: "100%" }));
-  const bar = svg(`rect.bar.${fill}`, { x: start, y: 4, width: share(attempt.durationMs), height: 14, rx: 2 });
+  const bar = svg(`rect.trail-bar.${fill}`, { x: start, y: 4, width: share(attempt.durationMs), height: 14, rx: 2 });
   // An attempt too short to be a bar is still to be seen.
-  const mark = svg(`line.start.${fill}`, { x1: start, x2: start, y1: 2, y2: 20 });
+  const mark = svg(`line.trail-start.${fill}`, { x1: start, x2: start, y1: 2, y2: 20 });
   return el(
-    "li.timeline-row",
+    "li.trail-row",
     null,
-    el("span.timeline-who", null, attempt.provider, el("span", { className: `badge ${tone}`.trim() }, word)),
-    el("span.timeline-times.small.muted", null, `at ${duration(attempt.startMs)}, for ${duration(attempt.durationMs)}`),
-    svg("svg.timeline-bars", { width: "100%", height: 22, "aria-hidden": "true" }, grid, bar, mark),
-    attempt.why && el("p.timeline-why.small", null, attempt.why),
+    el("span.trail-who", null, attempt.provider, el("span", { className: `badge ${tone}`.trim() }, word)),
+    el("span.trail-times.small.muted", null, `at ${duration(attempt.startMs)}, for ${duration(attempt.durationMs)}`),
+    svg("svg.trail-bars", { width: "100%", height: 22, "aria-hidden": "true" }, grid, bar, mark),
+    attempt.why && el("p.trail-why.small", null, attempt.why),
   );
 }
