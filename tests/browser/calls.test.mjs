@@ -169,7 +169,7 @@ test("names and reasons are text, whatever they look like", async (t) => {
   const page = await openPage(t, browser, { width: 360 });
   await visit(page, hub, "#/calls?tool=trap");
   await rowsOf(page, "trap").first().getByRole("button").click();
-  await page.locator(".timeline-row").getByText(HOSTILE).first().waitFor();
+  await page.locator(".trail-row").getByText(HOSTILE).first().waitFor();
   await fits(page);
   await page.getByRole("link", { name: "Clients" }).click();
   await page.getByRole("cell", { name: HOSTILE }).first().waitFor();

@@ -322,7 +322,7 @@ test("a call shows how far it is and what it logs, and can be cancelled", async 
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.getByText("Cancelled. The hub tells the provider").waitFor();
   await eventually(() => calls[0].signal.aborted, "the provider hears of it");
-  await page.getByRole("region", { name: "What the hub did" }).getByText("cancelled", { exact: true }).waitFor();
+  await page.getByRole("region", { name: "What the hub did" }).getByText("cancelled", { exact: true }).first().waitFor();
 });
 
 const everything = {

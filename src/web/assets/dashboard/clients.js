@@ -3,6 +3,7 @@
 import { el, put } from "../dom.js";
 import { ago, count, fullTime } from "../format.js";
 import { emptyNote, problemNote, whileWaiting } from "./notes.js";
+import { revealed } from "./tools/pieces.js";
 
 /** At least this long from one look to the next, however much changes. */
 const REST_MS = 1_000;
@@ -80,9 +81,9 @@ export function clientsView(app) {
     const title = client.title ?? client.name;
     return el("tr", { role: "row" }, [
       cell(".client-name", "Client", [
-        title ? el("strong", null, title) : el("span.muted", null, "Gives no name"),
-        client.title && client.name && client.title !== client.name && el("span.muted.small", null, ` ${client.name}`),
-        client.version && el("span.muted.small", null, ` ${client.version}`),
+        title ? el("strong", null, revealed(title)) : el("span.muted", null, "Gives no name"),
+        client.title && client.name && client.title !== client.name && el("span.muted.small", null, " ", revealed(client.name)),
+        client.version && el("span.muted.small", null, " ", revealed(client.version)),
       ]),
       cell(".client-era", "Speaks", era(client)),
       hasUser && cell("", "User", client.user),

@@ -4,6 +4,7 @@ import { el, svg } from "../dom.js";
 import { duration } from "../format.js";
 import { scale } from "./scale.js";
 import { ATTEMPTS, wordsFor } from "./calls/words.js";
+import { revealed } from "./tools/pieces.js";
 
 /** The most marks of time that fit above bars on a phone. */
 const TICKS = 4;
@@ -56,9 +57,9 @@ function row(attempt, share, ticks) {
   return el(
     "li.trail-row",
     null,
-    el("span.trail-who", null, attempt.provider, el("span", { className: `badge ${tone}`.trim() }, word)),
+    el("span.trail-who", null, revealed(attempt.provider), el("span", { className: `badge ${tone}`.trim() }, word)),
     el("span.trail-times.small.muted", null, `at ${duration(attempt.startMs)}, for ${duration(attempt.durationMs)}`),
     svg("svg.trail-bars", { width: "100%", height: 22, "aria-hidden": "true" }, grid, bar, mark),
-    attempt.why && el("p.trail-why.small", null, attempt.why),
+    attempt.why && el("p.trail-why.small", null, revealed(attempt.why)),
   );
 }

@@ -2,13 +2,14 @@
 
 import { el } from "../../dom.js";
 import { duration, fullTime } from "../../format.js";
+import { revealed } from "../tools/pieces.js";
 import { trail } from "../trail.js";
 import { OUTCOMES, wordsFor } from "./words.js";
 
 /** @param {import("./log.js").Call} call */
 export function details(call) {
   const facts = [
-    ["Outcome", [wordsFor(OUTCOMES, call.outcome).word, call.why && `: ${call.why}`]],
+    ["Outcome", [wordsFor(OUTCOMES, call.outcome).word, call.why && [": ", revealed(call.why)]]],
     ["Began", `${fullTime(call.at)}, took ${duration(call.durationMs)}`],
     ["User", call.user],
     ["Call", el("code", null, call.id)],

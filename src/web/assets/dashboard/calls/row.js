@@ -3,6 +3,7 @@
 import { el, put } from "../../dom.js";
 import { count, duration, timeOfDay } from "../../format.js";
 import { details } from "./details.js";
+import { revealed } from "../tools/pieces.js";
 import { OUTCOMES, wordsFor } from "./words.js";
 
 /**
@@ -58,10 +59,10 @@ export function callRow({ hasUser, toggled }) {
         write(outcome, word);
         write(tool, call.tool);
         tool.href = `#/tools/${encodeURIComponent(call.tool)}`;
-        write(why, reason(call));
+        put(why, revealed(reason(call)));
         why.title = reason(call);
         write(user, call.user);
-        write(provider, call.attempts.find((attempt) => attempt.outcome === "answered")?.provider ?? "–");
+        put(provider, revealed(call.attempts.find(({ outcome }) => outcome === "answered")?.provider ?? "–"));
         write(attempts, count(call.attempts.length));
         write(took, duration(call.durationMs));
         put(more);

@@ -74,6 +74,8 @@ const failureOf = (failure) =>
   ];
 
 function loadOf(inFlight, most) {
+  // How busy others keep what is everybody's is theirs to know.
+  if (inFlight === undefined) return el("span.muted", null, "–");
   const meter = el("meter", { min: 0, max: most, high: most * 0.8, value: inFlight, "aria-label": "Calls in flight" });
   return [el("span", null, `${count(inFlight)} of ${count(most)}`), meter];
 }

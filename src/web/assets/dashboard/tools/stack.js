@@ -36,10 +36,11 @@ function offerView(offer, serves) {
         "p.offer-facts.small.muted",
         null,
         el("span", null, "since ", timeAgo(since)),
-        el("span", null, `${count(inFlight)} in flight`),
+        // How busy others keep what is everybody's is theirs to know.
+        inFlight !== undefined && el("span", null, `${count(inFlight)} in flight`),
         el("span", null, `${count(calls)} ${calls === 1 ? "call" : "calls"}`),
         el(`span${failures ? ".bad" : ""}`, null, `${count(failures)} ${failures === 1 ? "failure" : "failures"}`),
-        instance && el("span", { title: instance }, "instance ", el("code", null, instance.slice(0, 8))),
+        instance && el("span", { title: instance }, "instance ", el("code", null, instance.length > 16 ? `${instance.slice(0, 8)}…` : instance)),
       ),
       lastFailure &&
         el("p.offer-note.small", null, "Failed ", timeAgo(lastFailure.at), ": ", el("span.why", null, lastFailure.why)),
