@@ -52,7 +52,7 @@ export function createApi({ token, user, refused }) {
       if (value !== undefined && value !== null && value !== "") asked.set(name, String(value));
     }
     const parameters = asked.size ? `?${asked}` : "";
-    const response = await ask(`/api/v1/${path.replace(/^\//, "")}${parameters}`, { method, signal });
+    const response = await ask(`api/v1/${path.replace(/^\//, "")}${parameters}`, { method, signal });
     if (!response.ok) throw await problem(response);
     return response.json();
   }

@@ -109,7 +109,7 @@ export function callsView(app) {
       "No calls yet",
       el("p", null, [
         "They appear here by themselves. ",
-        el("a", { href: "/#use" }, "Connect a client"),
+        el("a", { href: "./#use" }, "Connect a client"),
         " to the hub, or run one of the ",
         el("a", { href: "#/tools" }, "tools"),
         " on its page.",

@@ -98,7 +98,7 @@ export function clientsView(app) {
     emptyNote(
       "No client yet",
       el("p", null, "A client is here from its first request to ", el("code", null, app.hub.endpoint), " on."),
-      el("p", null, el("a", { href: "/#use" }, "How to connect one")),
+      el("p", null, el("a", { href: "./#use" }, "How to connect one")),
     );
 
   return {

@@ -150,7 +150,7 @@ function live(me, hub) {
     unfollow = follow({
       open(headers, signal) {
         const whose = looksAt === undefined ? "" : `?user=${encodeURIComponent(looksAt)}`;
-        return api.fetch(`/api/v1/events${whose}`, { headers, signal });
+        return api.fetch(`api/v1/events${whose}`, { headers, signal });
       },
       hear,
       state(state, why) {

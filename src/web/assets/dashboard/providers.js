@@ -124,6 +124,6 @@ function noteOf(all, found) {
   return emptyNote(
     "No providers yet",
     el("p", null, "A provider is any program that connects to this hub and says which tools it has, or a plugin."),
-    el("a.button", { href: "/#bring" }, "Bring your tools"),
+    el("a.button", { href: "./#bring" }, "Bring your tools"),
   );
 }

@@ -17,7 +17,7 @@ export function followFigures() {
 async function refresh(figures) {
   const news = figures.querySelector("[data-news]");
   try {
-    const response = await fetch("/api/v1/hub", { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const response = await fetch("api/v1/hub", { signal: AbortSignal.timeout(PATIENCE_MS) });
     if (!response.ok) throw new Error(`the hub answered with ${response.status}`);
     const hub = await response.json();
     for (const place of figures.querySelectorAll("[data-figure]")) {

@@ -36,7 +36,7 @@ export async function callTool(fetch, call, listener) {
   const id = ++lastId;
   let response;
   try {
-    response = await fetch("/mcp", {
+    response = await fetch("mcp", {
       method: "POST",
       headers: headersOf(call),
       body: bodyOf(id, call),
