@@ -33,11 +33,14 @@ function fill(element, classes, props, children) {
     else if (element instanceof HTMLElement && key in element && typeof element[key] !== "object") element[key] = value;
     else element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...there(children));
   return element;
 }
 
+/** What of nested `children` is to be shown. */
+const there = (children) => children.flat(Infinity).filter((child) => child !== false && child != null);
+
 /** Puts `children` in the place of all that is in `parent`. */
 export function put(parent, ...children) {
-  parent.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  parent.replaceChildren(...there(children));
 }

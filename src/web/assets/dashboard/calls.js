@@ -119,11 +119,10 @@ export function callsView(app) {
   function showNews(isKeptBack, test) {
     const waiting = log.waiting();
     const fitting = isKeptBack && !isLoading ? waiting.filter(({ call }) => test(call)).length : 0;
-    const isMore = isStale || waiting.length === MOST;
     const isNews = isKeptBack && !isLoading && (fitting > 0 || (isStale && place.childElementCount === 0));
     if (isNews) {
-      const words = fitting ? `${count(fitting)}${isMore ? "+" : ""} new ${fitting === 1 ? "call" : "calls"}` : "New calls";
-      write(news, `${words} – show`);
+      const number = `${count(fitting)}${waiting.length === MOST ? "+" : ""}`;
+      write(news, `${fitting ? `${number} new ${callWord(fitting)}` : "New calls"} – show`);
       if (!isHeldBack) app.announce("There are new calls, which wait above the list.");
     }
     newsPlace.hidden = !isNews;
@@ -142,9 +141,9 @@ export function callsView(app) {
     const kept = log.entries().length;
     if (!kept) return "";
     const shown = Math.min(found, room);
-    const words = [shown === kept ? `${count(kept)} calls.` : `${count(shown)} of ${count(kept)} calls.`];
+    const words = [`${shown === kept ? "" : `${count(shown)} of `}${count(kept)} ${callWord(kept)}.`];
     const untold = log.untold();
-    if (untold) words.push(`${count(untold)} ${untold === 1 ? "call" : "calls"} between them not shown: too many at once.`);
+    if (untold) words.push(`${count(untold)} ${callWord(untold)} between them not shown: too many at once.`);
     if (isPaused) words.push("Paused.");
     return words.join(" ");
   }
@@ -210,7 +209,7 @@ export function callsView(app) {
         if (older !== asked) break;
         older = { cursor: page.nextCursor, isEnd: !page.nextCursor, isWhole };
         room += found;
-        if (found) app.announce(`${found} older ${found === 1 ? "call" : "calls"} loaded.`);
+        if (found) app.announce(`${count(found)} older ${callWord(found)} loaded.`);
       }
       if (older.isEnd) app.announce("These are all calls that the hub has kept.");
     } catch (problem) {
@@ -253,6 +252,8 @@ export function callsView(app) {
     },
   };
 }
+
+const callWord = (number) => (number === 1 ? "call" : "calls");
 
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;

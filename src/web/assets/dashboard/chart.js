@@ -127,8 +127,8 @@ export function chart({ title, about, lines, format, kind, least = 0 }) {
       const ground = place.y(0);
       return [
         look === "area" && svg("path.chart-fill", { d: `M${first} ${ground}L${steps.join("L")}L${last} ${ground}Z` }),
-        // A single point is a line of no length, which is shown as a dot.
-        svg(`path.chart-line.${look}`, { d: `M${steps.join("L")}${piece.length === 1 ? "h0.01" : ""}` }),
+        piece.length > 1 && svg(`path.chart-line.${look}`, { d: `M${steps.join("L")}` }),
+        piece.length === 1 && svg(`circle.chart-lone.${look}`, { cx: first, cy: place.y(piece[0][value]), r: 2 }),
       ];
     });
   }

@@ -82,7 +82,7 @@ export function clientsView(app) {
     return el("tr", { role: "row" }, [
       cell(".client-name", "Client", [
         title ? el("strong", null, revealed(title)) : el("span.muted", null, "Gives no name"),
-        client.title && client.name && client.title !== client.name && el("span.muted.small", null, " ", revealed(client.name)),
+        client.name && client.name !== title && el("span.muted.small", null, " ", revealed(client.name)),
         client.version && el("span.muted.small", null, " ", revealed(client.version)),
       ]),
       cell(".client-era", "Speaks", era(client)),

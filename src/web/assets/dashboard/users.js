@@ -22,7 +22,8 @@ export function userChoice({ api, me, choose }) {
 
   function show(names) {
     const chosen = select.value;
-    const users = [...new Set([...names, ...(chosen && chosen !== "*" ? [chosen] : [])])].filter((name) => name !== me.user);
+    const isOther = chosen && chosen !== "*";
+    const users = [...new Set([...names, ...(isOther ? [chosen] : [])])].filter((name) => name !== me.user);
     const option = (value, text) => el("option", { value }, text);
     const others = users.map((name) => option(name, name));
     put(select, option("", `${me.user} (you)`), option("*", "All users"), others);

@@ -52,8 +52,9 @@ export function filterBar(changed) {
       const { tool, provider, outcome, trace } = said();
       const attempts = calls.flatMap((call) => call.attempts);
       const whole = (text, names) => {
-        const found = new Set(names.filter((name) => name.toLowerCase().includes(text)));
-        return text && found.size === 1 && [...found][0].toLowerCase() === text ? [...found][0] : undefined;
+        const fitting = text ? names.filter((name) => name.toLowerCase().includes(text)) : [];
+        const [name, another] = new Set(fitting);
+        return another === undefined && name?.toLowerCase() === text ? name : undefined;
       };
       return {
         tool: whole(tool, calls.map((call) => call.tool)),
@@ -65,4 +66,5 @@ export function filterBar(changed) {
   };
 }
 
-const isAt = ({ provider, providerId }, text) => provider.toLowerCase().includes(text) || providerId.toLowerCase() === text;
+const isAt = ({ provider, providerId }, text) =>
+  provider.toLowerCase().includes(text) || providerId.toLowerCase() === text;

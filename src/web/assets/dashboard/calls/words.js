@@ -6,7 +6,7 @@ export const OUTCOMES = {
   tool_error: { word: "tool error", tone: "warn", says: "A provider answered that its tool failed." },
   input_required: { word: "asks for input", tone: "accent", says: "The tool asks the client something first." },
   failed: { word: "failed", tone: "bad", says: "No provider answered." },
-  refused: { word: "refused", tone: "warn", says: "The call itself was at fault; another provider would refuse it, too." },
+  refused: { word: "refused", tone: "warn", says: "The call itself was at fault; others would refuse it, too." },
   limited: { word: "over a limit", tone: "warn", says: "A limit of the hub left no room for it." },
   unknown_tool: { word: "no such tool", tone: "warn", says: "Nobody offers a tool of this name." },
   cancelled: { word: "cancelled", tone: "", says: "The client did not wait for the answer." },

@@ -40,7 +40,7 @@ function offerView(offer, serves) {
         inFlight !== undefined && el("span", null, `${count(inFlight)} in flight`),
         el("span", null, `${count(calls)} ${calls === 1 ? "call" : "calls"}`),
         el(`span${failures ? ".bad" : ""}`, null, `${count(failures)} ${failures === 1 ? "failure" : "failures"}`),
-        instance && el("span", { title: instance }, "instance ", el("code", null, instance.length > 16 ? `${instance.slice(0, 8)}…` : instance)),
+        instance && el("span", { title: instance }, "instance ", el("code", null, shortened(instance))),
       ),
       lastFailure &&
         el("p.offer-note.small", null, "Failed ", timeAgo(lastFailure.at), ": ", el("span.why", null, lastFailure.why)),
@@ -53,6 +53,9 @@ function offerView(offer, serves) {
     ),
   );
 }
+
+/** Names that processes give themselves are mostly random; the beginning tells one from another. */
+const shortened = (instance) => (instance.length > 16 ? `${instance.slice(0, 8)}…` : instance);
 
 /** What the offer does at the moment. */
 function standing({ breaker, openUntil, fits }, serves) {
