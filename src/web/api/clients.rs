@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Answer, Api, answer, page,
@@ -14,19 +14,6 @@ use crate::model::{client::ClientStatus, id::UserId};
 
 /// The clients of a user that have been here lately; those of all users for `None`.
 pub(super) type Statuses = Box<dyn Fn(Option<&UserId>) -> Vec<ClientStatus> + Send + Sync>;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// A user to look at, or `*` for all; for admins.
-    user: Option<String>,
-    /// Items per page.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<usize>,
-    /// Where the page before ended.
-    cursor: Option<String>,
-}
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -43,13 +30,13 @@ pub(super) struct Clients {
     get,
     path = "/api/v1/clients",
     tag = "clients",
-    params(Wanted),
+    params(page::OfUsers),
     responses((status = 200, body = Clients), super::Faults)
 )]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     viewer: Viewer,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<page::OfUsers>,
 ) -> Answer {
     let whose = viewer.whose(&api.hub, wanted.user.as_deref())?;
     let mut clients = (api.clients)(whose.id());

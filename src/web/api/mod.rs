@@ -100,7 +100,14 @@ enum Conflict {
     info(title = "MCP Hub", description = "What goes on in an MCP Hub."),
     security(("token" = [])),
     modifiers(&Token),
-    components(schemas(events::Hello, events::Changed, events::NewCalls, events::Pace, events::Bye))
+    components(schemas(
+        plugins::Action,
+        events::Hello,
+        events::Changed,
+        events::NewCalls,
+        events::Pace,
+        events::Bye
+    ))
 )]
 struct Description;
 
@@ -124,9 +131,7 @@ impl Api {
             .routes(routes!(tools::one))
             .routes(routes!(providers::list))
             .routes(routes!(plugins::list))
-            .routes(routes!(plugins::reload))
-            .routes(routes!(plugins::enable))
-            .routes(routes!(plugins::disable))
+            .routes(routes!(plugins::act))
             .routes(routes!(calls::list))
             .routes(routes!(clients::list))
             .routes(routes!(health::health))

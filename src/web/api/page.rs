@@ -2,12 +2,28 @@
 //! two pages without an item told twice or left out.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::problem::Problem;
 
 /// Items of a page when nobody says, and at most.
 const USUAL: usize = 100;
 const MAX: usize = 1_000;
+
+/// What of a list is asked for, where it may be that of one user or of all.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OfUsers {
+    /// A user to look at, or `*` for all; for admins.
+    pub user: Option<String>,
+    /// Items per page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub limit: Option<usize>,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
 
 /// One page of a list.
 #[derive(Debug)]

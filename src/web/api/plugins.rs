@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Answer, Api, answer, page,
     problem::Problem,
-    viewer::{Name, Params, Viewer, Whose},
+    viewer::{Named, Params, Viewer, Whose},
 };
 use crate::model::{
     id::UserId,
@@ -35,22 +35,21 @@ type Acted = Result<PluginStatus, ActionRefused>;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// A user to look at, or `*` for all; for admins.
-    user: Option<String>,
-    /// Items per page.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<usize>,
-    /// Where the page before ended.
-    cursor: Option<String>,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
 pub(super) struct OfUser {
     /// Whose plugin it is; nobody's if it is everybody's.
     user: Option<String>,
+}
+
+/// What an admin may do to a plugin.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Action {
+    /// Read it anew, even if its file has not changed.
+    Reload,
+    /// Let it in again.
+    Enable,
+    /// Keep it out until it is enabled: beyond the next start of the hub, too.
+    Disable,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,13 +66,13 @@ pub(super) struct Plugins {
     get,
     path = "/api/v1/plugins",
     tag = "plugins",
-    params(Wanted),
+    params(page::OfUsers),
     responses((status = 200, body = Plugins), super::Faults)
 )]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     viewer: Viewer,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<page::OfUsers>,
 ) -> Answer {
     let whose = match wanted.user.as_deref() {
         None if viewer.is_admin => Whose::All,
@@ -89,69 +88,41 @@ pub(super) async fn list(
     Ok(answer(&Plugins { plugins: page.items, next_cursor: page.next }))
 }
 
-/// Reads a plugin anew, even if its file has not changed; for admins.
+/// Has something done to a plugin; for admins.
 #[utoipa::path(
     post,
-    path = "/api/v1/plugins/{name}/reload",
+    path = "/api/v1/plugins/{name}/{action}",
     tag = "plugins",
-    params(("name" = String, Path, description = "The plugin's name"), OfUser),
+    params(
+        ("name" = String, Path, description = "The plugin's name"),
+        ("action" = Action, Path, description = "What is to be done"),
+        OfUser
+    ),
     responses((status = 200, body = PluginStatus), super::Faults, super::Conflict)
 )]
-pub(super) async fn reload(
+pub(super) async fn act(
     State(api): State<Arc<Api>>,
     viewer: Viewer,
-    Name(name): Name,
+    Named((name, action)): Named<(String, Action)>,
     Params(wanted): Params<OfUser>,
-) -> Answer {
-    act(&api, &viewer, name, wanted, PluginAction::Reload).await
-}
-
-/// Lets a plugin in that was disabled; for admins.
-#[utoipa::path(
-    post,
-    path = "/api/v1/plugins/{name}/enable",
-    tag = "plugins",
-    params(("name" = String, Path, description = "The plugin's name"), OfUser),
-    responses((status = 200, body = PluginStatus), super::Faults, super::Conflict)
-)]
-pub(super) async fn enable(
-    State(api): State<Arc<Api>>,
-    viewer: Viewer,
-    Name(name): Name,
-    Params(wanted): Params<OfUser>,
-) -> Answer {
-    act(&api, &viewer, name, wanted, PluginAction::Enable).await
-}
-
-/// Keeps a plugin out until it is enabled again; for admins.
-#[utoipa::path(
-    post,
-    path = "/api/v1/plugins/{name}/disable",
-    tag = "plugins",
-    params(("name" = String, Path, description = "The plugin's name"), OfUser),
-    responses((status = 200, body = PluginStatus), super::Faults, super::Conflict)
-)]
-pub(super) async fn disable(
-    State(api): State<Arc<Api>>,
-    viewer: Viewer,
-    Name(name): Name,
-    Params(wanted): Params<OfUser>,
-) -> Answer {
-    act(&api, &viewer, name, wanted, PluginAction::Disable).await
-}
-
-async fn act(
-    api: &Api,
-    viewer: &Viewer,
-    name: String,
-    wanted: OfUser,
-    action: PluginAction,
 ) -> Answer {
     viewer.must_be_admin()?;
     viewer.must_be_at_home()?;
-    let nobody = |named: &str| Problem::not_found(format!("no user {named:?} is here"));
-    let user =
-        wanted.user.as_deref().map(|named| UserId::parse(named).ok_or_else(|| nobody(named)));
-    let plugin = (api.act)(user.transpose()?, name, action, viewer.user.id.clone()).await?;
+    let user = wanted.user.as_deref().map(|named| {
+        let nobody = || Problem::not_found(format!("no user {named:?} is here"));
+        UserId::parse(named).ok_or_else(nobody)
+    });
+    let by = viewer.user.id.clone();
+    let plugin = (api.act)(user.transpose()?, name, action.into(), by).await?;
     Ok(answer(&plugin))
+}
+
+impl From<Action> for PluginAction {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Reload => Self::Reload,
+            Action::Enable => Self::Enable,
+            Action::Disable => Self::Disable,
+        }
+    }
 }

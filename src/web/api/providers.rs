@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::Instant;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{
     Answer, Api, answer, page,
@@ -22,19 +22,6 @@ use crate::{
 
 /// Tools named in a list of providers.
 const NAMES_MAX: usize = 20;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// A user to look at, or `*` for all; for admins.
-    user: Option<String>,
-    /// Items per page.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<usize>,
-    /// Where the page before ended.
-    cursor: Option<String>,
-}
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -73,13 +60,13 @@ pub(super) struct Provider {
     get,
     path = "/api/v1/providers",
     tag = "providers",
-    params(Wanted),
+    params(page::OfUsers),
     responses((status = 200, body = Providers), super::Faults)
 )]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     viewer: Viewer,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<page::OfUsers>,
 ) -> Answer {
     let whose = viewer.whose(&api.hub, wanted.user.as_deref())?;
     let mut offerings = offerings(&api, &whose);

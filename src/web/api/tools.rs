@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Answer, Api, answer, page,
     problem::Problem,
-    viewer::{Name, Params, Viewer},
+    viewer::{Named, Params, Viewer},
     who::{Condition, Stats, Who, hexadecimal},
 };
 use crate::{
@@ -211,7 +211,7 @@ pub(super) async fn list(
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
     viewer: Viewer,
-    Name(name): Name,
+    Named(name): Named<String>,
     Params(wanted): Params<OfUser>,
 ) -> Answer {
     let user = viewer.one(&api.hub, wanted.user.as_deref())?;

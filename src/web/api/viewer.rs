@@ -98,15 +98,15 @@ impl Whose {
 }
 
 /// What the path of a request names.
-pub(super) struct Name(pub String);
+pub(super) struct Named<T>(pub T);
 
-impl FromRequestParts<Arc<Api>> for Name {
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Api>> for Named<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
         let read = Path::from_request_parts(parts, api).await;
-        let Path(name) = read.map_err(|refused| Problem::bad_request(refused.body_text()))?;
-        Ok(Self(name))
+        let Path(named) = read.map_err(|refused| Problem::bad_request(refused.body_text()))?;
+        Ok(Self(named))
     }
 }
 
