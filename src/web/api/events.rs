@@ -266,8 +266,9 @@ impl Feed {
         let is_new = |matter: &Matter| beats[*matter as usize] != self.seen[*matter as usize];
         let what: Vec<_> = Matter::ALL.into_iter().filter(is_new).filter_map(name).collect();
         // Calls are not told yet when the lists are: whoever comes back with that id hears of them.
-        let calls_beat = std::mem::replace(&mut self.seen, beats)[Matter::Calls as usize];
-        self.seen[Matter::Calls as usize] = calls_beat;
+        let untold = self.seen[Matter::Calls as usize];
+        self.seen = beats;
+        self.seen[Matter::Calls as usize] = untold;
         let mut text = String::new();
         if !what.is_empty() {
             text += &self.event("changed", &Changed { what });

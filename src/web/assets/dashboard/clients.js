@@ -2,11 +2,10 @@
 
 import { el, put } from "../dom.js";
 import { ago, count, fullTime } from "../format.js";
-import { emptyNote, problemNote, whileWaiting } from "./notes.js";
+import { kept } from "./kept.js";
+import { emptyNote } from "./notes.js";
 import { revealed } from "./tools/pieces.js";
 
-/** At least this long from one look to the next, however much changes. */
-const REST_MS = 1_000;
 /** How often "3 min ago" is made true again: that a client comes once more is no change that the hub tells of. */
 const TICK_MS = 10_000;
 /** Clients that are shown; those that came last. */
@@ -15,13 +14,6 @@ const MOST = 500;
 /** @param {import("./tools.js").App} app */
 export function clientsView(app) {
   const hasUser = app.user === "*";
-  let clients;
-  let isShown = false;
-  let isStale = true;
-  let isLoading = false;
-  let rest;
-  let ticker;
-
   const place = el("div.note-place");
   const total = el("p.small.muted", { hidden: true });
   const body = el("tbody", { role: "rowgroup" });
@@ -45,28 +37,15 @@ export function clientsView(app) {
     empty,
   ]);
 
-  async function load() {
-    isStale = true;
-    if (isLoading || rest || !isShown) return;
-    isLoading = true;
-    isStale = false;
-    put(place);
-    const asked = app.api.all("/clients", "clients", { most: MOST });
-    try {
-      clients = await (clients ? asked : whileWaiting(asked, place));
-      draw();
-    } catch (problem) {
-      isStale = true;
-      put(place, problemNote(problem, load));
-    }
-    isLoading = false;
-    rest = setTimeout(() => {
-      rest = undefined;
-      if (isStale && place.childElementCount === 0) load();
-    }, REST_MS);
-  }
+  const facts = kept({
+    ask: (signal) => app.api.all("clients", "clients", { signal, most: MOST }),
+    take: draw,
+    place,
+    matter: "clients",
+    every: TICK_MS,
+  });
 
-  function draw() {
+  function draw(clients) {
     card.hidden = clients.length === 0;
     empty.hidden = clients.length > 0;
     put(empty, clients.length === 0 && nobody());
@@ -101,24 +80,7 @@ export function clientsView(app) {
       el("p", null, el("a", { href: "./#use" }, "How to connect one")),
     );
 
-  return {
-    title: "Clients",
-    element,
-    show() {
-      isShown = true;
-      load();
-      clearInterval(ticker);
-      ticker = setInterval(load, TICK_MS);
-    },
-    hide() {
-      isShown = false;
-      clearInterval(ticker);
-    },
-    hear({ type, data }) {
-      const isNews = type === "changed" ? data.what.includes("clients") : type === "hello" && !data.resumed;
-      if (isNews) load();
-    },
-  };
+  return { title: "Clients", element, show: facts.show, hide: facts.hide, hear: facts.hear };
 }
 
 /** "sessions (2025-11-25)". */

@@ -3,7 +3,7 @@
 import { el, put } from "../dom.js";
 import { ago, bytes, count, duration, fullTime } from "../format.js";
 import { chart } from "./chart.js";
-import { problemNote, whileWaiting } from "./notes.js";
+import { kept } from "./kept.js";
 
 /** The hub makes a point this often. */
 const REFRESH_MS = 15_000;
@@ -20,8 +20,6 @@ export function healthView(app) {
   /** What happened since the last point. */
   let recent = [];
   let isShown = false;
-  let isLoading = false;
-  let timer;
   let frame = 0;
 
   const traffic = chart({
@@ -74,22 +72,18 @@ export function healthView(app) {
   memory.element.hidden = true;
   const element = el("section.view.health", null, el("h2", { tabIndex: -1 }, "Health"), intro, place, body);
 
-  async function load() {
-    if (isLoading) return;
-    isLoading = true;
-    try {
-      const asked = app.api.get("/health");
-      health = await (health ? asked : whileWaiting(asked, place));
+  const facts = kept({
+    ask: (signal) => app.api.get("health", { signal }),
+    take(told) {
+      health = told;
       const last = Date.parse(health.points.at(-1)?.at ?? health.startedAt);
       recent = recent.filter((point) => point.at > last);
-      put(place);
       soon();
       showFacts();
-    } catch (problem) {
-      put(place, problemNote(problem, load));
-    }
-    isLoading = false;
-  }
+    },
+    place,
+    every: REFRESH_MS,
+  });
 
   function showFacts() {
     const whose = health.scope === "hub" ? "Of the whole hub, all users together" : `Of ${app.user ?? app.me.user}`;
@@ -129,17 +123,16 @@ export function healthView(app) {
     element,
     show() {
       isShown = true;
-      load();
-      clearInterval(timer);
-      timer = setInterval(load, REFRESH_MS);
+      facts.show();
+      if (health) soon();
     },
     hide() {
       isShown = false;
-      clearInterval(timer);
+      facts.hide();
     },
     hear({ type, data }) {
       if (type === "hello" && !data.resumed) recent = [];
-      if (type === "hello" && isShown) load();
+      facts.hear({ type, data });
       if (type !== "health") return;
       // While nobody looks, only the last one is of use.
       recent = [...(isShown ? recent : []), seen(data, data.overMs)];

@@ -14,7 +14,7 @@ const REST_TIMES = 5;
  *   ask: (signal: AbortSignal) => Promise<Facts>,
  *   take: (facts: Facts) => void,
  *   place: HTMLElement,
- *   matter: string,
+ *   matter?: string,
  *   every: number,
  * }} options
  *   `take` shows the facts. Where that has not been possible yet, `place` tells why not. `matter` is what the event

@@ -162,7 +162,7 @@ function live(me, hub) {
 
   const choice = me.admin && me.authentication ? userChoice({ api, me, choose: look }) : undefined;
   const signOut = el("button", { type: "button", onclick: () => leave("") }, "Sign out");
-  const who = me.authentication && [choice?.element ?? el("span.who", null, me.user), signOut];
+  const who = me.authentication && [choice ?? el("span.who", null, me.user), signOut];
   put(place("whoami"), who || el("span.who.muted", null, "No authentication"));
   put(place("endpoint"), el("code", null, hub.endpoint), copyButton(hub.endpoint, "the clients’ URL", app.announce));
   addEventListener("hashchange", turn);

@@ -32,8 +32,5 @@ export function userChoice({ api, me, choose }) {
 
   show([]);
   refresh();
-  return {
-    element: el("div.whose", null, el("label.small.muted", { htmlFor: "whose" }, "Looking at"), select),
-    refresh,
-  };
+  return el("div.whose", null, el("label.small.muted", { htmlFor: "whose" }, "Looking at"), select);
 }
