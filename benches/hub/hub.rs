@@ -18,6 +18,7 @@ use crate::{ask::get, child::Server, http::Connection};
 const LIMITS: &str = "\
 [limits]
 calls_per_user = 256
+calls_per_second = 4000000000
 providers_per_user = 1000
 sessions_per_user = 1000
 streams_per_user = 1000

@@ -6,6 +6,7 @@ mod token;
 
 use axum::http::{HeaderMap, Uri, header};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 pub use self::{
     denial::Denial,
@@ -47,6 +48,11 @@ enum Scopes {
 impl User {
     fn public() -> Self {
         Self { id: UserId::public(), scopes: Scopes::Every, expires: None }
+    }
+
+    /// When everything held open by the token ends.
+    pub fn ends(&self) -> Option<Instant> {
+        self.expires.map(|at| Instant::now() + UnixTime::now().until(at))
     }
 
     pub fn may(&self, scope: Scope) -> Result<(), Denial> {

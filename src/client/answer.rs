@@ -1,4 +1,4 @@
-//! The answer to a call: one JSON document, or an event stream if there is something to tell first.
+//! The answer to a call of the modern era: one JSON document, or an event stream if there is something to tell first.
 //! Which of the two is decided as late as can be.
 
 use std::{convert::Infallible, future::ready, pin::Pin, time::Duration};
@@ -16,10 +16,10 @@ use super::{
     capabilities::Abilities,
     error::{Refusal, Told, tell},
     message::RequestId,
-    payload::{Payload, modern_result, text_result},
+    payload::{Payload, modern_result},
 };
 use crate::model::{
-    call::{Notice, Notices, Output, OutputKind},
+    call::{Notice, Notices, Output},
     error::CallError,
     json::Json,
 };
@@ -29,24 +29,16 @@ use crate::model::{
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
-/// How a call ends; `None` when its client cancelled it and wants to hear no more. Dropping it
-/// ends the client's interest.
-pub(super) type Outcome = Pin<Box<dyn Future<Output = Option<Result<Output, CallError>>> + Send>>;
+/// How a call ends. Dropping it cancels the call.
+pub(super) type Outcome = Pin<Box<dyn Future<Output = Result<Output, CallError>> + Send>>;
 
 /// To whom the answer goes, and in which form.
 pub(super) struct Reply {
     pub id: RequestId,
     pub progress_token: Option<Json>,
     pub accepts_events: bool,
-    pub era: ReplyEra,
-}
-
-pub(super) enum ReplyEra {
-    Legacy,
-    /// With the capabilities the client declared in this request.
-    Modern {
-        capabilities: Json,
-    },
+    /// What the client declared in this request.
+    pub capabilities: Json,
 }
 
 impl Reply {
@@ -77,12 +69,10 @@ impl Reply {
         event_stream(stream::unfold(events, Events::next))
     }
 
-    fn conclude(&self, outcome: Option<Result<Output, CallError>>) -> Response {
-        match outcome.map(|outcome| self.payload(outcome)) {
-            Some(Ok(payload)) => payload.into_response(StatusCode::OK),
-            Some(Err(refusal)) => refusal.into_response(),
-            None if self.accepts_events => event_stream(stream::empty()),
-            None => StatusCode::ACCEPTED.into_response(),
+    fn conclude(&self, outcome: Result<Output, CallError>) -> Response {
+        match self.payload(outcome) {
+            Ok(payload) => payload.into_response(StatusCode::OK),
+            Err(refusal) => refusal.into_response(),
         }
     }
 
@@ -91,28 +81,16 @@ impl Reply {
     }
 
     fn payload(&self, outcome: Result<Output, CallError>) -> Result<Payload, Refusal> {
-        let is_modern = matches!(self.era, ReplyEra::Modern { .. });
-        let output = match outcome.map_err(|error| tell(error, is_modern)) {
+        let output = match outcome.map_err(|error| tell(error, true)) {
             Ok(output) => output,
             Err(Told::Error(refusal)) => return Err(refusal.of(Some(self.id.clone()))),
             Err(Told::Result(json)) => Output::parse(json).expect("the hub's own result"),
         };
-        match &self.era {
-            ReplyEra::Modern { capabilities } => {
-                let requests = output.input_requests.as_ref().map(|span| output.part(span));
-                let can = || Abilities::read(Some(capabilities.as_str()));
-                if let Some(missing) = requests.and_then(|asked| can().missing_for(asked)) {
-                    let refusal = Refusal::missing_capability(&missing);
-                    return Err(refusal.of(Some(self.id.clone())));
-                }
-                Ok(Payload::result(&self.id, modern_result(&output)))
-            }
-            ReplyEra::Legacy if output.kind == OutputKind::InputRequired => {
-                let text = "This tool needs to ask something back before it can answer. Questions \
-                            reach only clients that speak MCP 2026-07-28 or newer.";
-                Ok(Payload::result(&self.id, [text_result(text, true).bytes()]))
-            }
-            ReplyEra::Legacy => Ok(Payload::result(&self.id, [output.json.bytes()])),
+        let requests = output.input_requests.as_ref().map(|span| output.part(span));
+        let can = || Abilities::read(Some(self.capabilities.as_str()));
+        match requests.and_then(|asked| can().missing_for(asked)) {
+            Some(missing) => Err(Refusal::missing_capability(&missing).of(Some(self.id.clone()))),
+            None => Ok(Payload::result(&self.id, modern_result(&output))),
         }
     }
 }
@@ -137,7 +115,7 @@ impl Events {
                 ended = outcome => match said(&mut self.notices) {
                     None => {
                         self.outcome = None;
-                        let payload = self.reply.payload(ended?);
+                        let payload = self.reply.payload(ended);
                         Some(payload.unwrap_or_else(|refusal| refusal.payload()).into_event())
                     }
                     Some(notice) => {

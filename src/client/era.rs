@@ -64,11 +64,11 @@ pub fn classify(
     let is_initialize = matches!(message,
         Incoming::Request { method, .. } if **method == *"initialize");
     match (message, header) {
-        (Incoming::Response, VersionHeader::Modern) => {
+        (Incoming::Response { .. }, VersionHeader::Modern) => {
             let what = "responses are not sent in this revision";
             refuse(Refusal::invalid_request(what.into()))
         }
-        (Incoming::Response, _) => Ok(Era::Legacy),
+        (Incoming::Response { .. }, _) => Ok(Era::Legacy),
         _ if is_initialize && !claims_modern => match header {
             VersionHeader::Modern => {
                 let what =
@@ -86,6 +86,24 @@ pub fn classify(
         // So that a client of a newer revision hears which ones are spoken here.
         (_, VersionHeader::Unknown(_)) => Ok(Era::Modern),
         (_, VersionHeader::Absent | VersionHeader::Legacy) => Ok(Era::Legacy),
+    }
+}
+
+/// Batches belong to the legacy era, and so has everything in them to.
+pub fn check_batch(
+    header: VersionHeader<'_>,
+    messages: &[Result<Incoming, Refusal>],
+) -> Result<(), Refusal> {
+    let messages = || messages.iter().filter_map(|message| message.as_ref().ok());
+    let claims_modern =
+        |message: &Incoming| message.params().is_some_and(super::message::Params::claims_modern);
+    let is_initialize = |message: &Incoming| matches!(message, Incoming::Request { method, .. } if **method == *"initialize");
+    if header == VersionHeader::Modern || messages().any(claims_modern) {
+        Err(Refusal::invalid_request("batches do not exist in this revision".into()))
+    } else if messages().any(is_initialize) {
+        Err(Refusal::invalid_request("`initialize` must not be part of a batch".into()))
+    } else {
+        Ok(())
     }
 }
 

@@ -15,16 +15,18 @@ use super::{
     Client,
     answer::{KEEP_ALIVE, KEEP_ALIVE_COMMENT, event_stream},
     error::Refusal,
+    legacy::{
+        EventId, priming,
+        session::{OpenStream, Session},
+    },
     message::RequestId,
     modern,
     payload::{Payload, SERVER_INFO},
     presence::Listening,
-    session::{OpenStream, Session},
 };
 use crate::{
     auth::User,
     hub::user::{Permit, UserTools},
-    model::clock::UnixTime,
 };
 
 const LIST_CHANGED: &str = "notifications/tools/list_changed";
@@ -76,7 +78,7 @@ pub(super) fn subscription(
         changes: wants_tools.then(|| tools.watch()),
         kind: Kind::Subscription(id.detached()),
         draining: client.lifecycle.draining(),
-        expires: expiry(request.user),
+        expires: request.user.ends(),
         first: Some(acknowledged.into_event()),
         is_over: false,
         _permit: permit,
@@ -85,20 +87,25 @@ pub(super) fn subscription(
     Ok(event_stream(stream::unfold(open, Open::next)))
 }
 
-/// GET of the legacy era.
+/// GET of the legacy era. The client may say which change was the `last` it heard of.
 pub(super) fn session_stream(
     client: &Client,
     user: &User,
     session: &Arc<Session>,
+    last: Option<u64>,
 ) -> Result<Response, Refusal> {
     let permit = permit(client, &session.tools)?;
+    let (changes, last) = session.changes(last);
     let open = Open {
-        changes: Some(session.changes()),
+        changes: Some(changes),
         kind: Kind::Session(Arc::clone(session), session.open_stream()),
         draining: client.lifecycle.draining(),
-        expires: expiry(user),
+        expires: user.ends(),
         // Shows the client, and proxies, at once that the stream is open.
-        first: Some(KEEP_ALIVE_COMMENT),
+        first: Some(match session.polls() {
+            true => priming(EventId::Change(last)),
+            false => KEEP_ALIVE_COMMENT,
+        }),
         is_over: false,
         _permit: permit,
         _listening: None,
@@ -109,10 +116,6 @@ pub(super) fn session_stream(
 fn permit(client: &Client, tools: &Arc<UserTools>) -> Result<Permit, Refusal> {
     let max = client.limits.streams_per_user.get();
     tools.permit_stream(max).map_err(Refusal::limited)
-}
-
-fn expiry(user: &User) -> Option<Instant> {
-    user.expires.map(|at| Instant::now() + UnixTime::now().until(at))
 }
 
 fn subscription_meta(id: &RequestId) -> String {
@@ -175,17 +178,20 @@ impl Open {
     }
 
     fn changed(&self) -> Bytes {
-        let payload = match &self.kind {
+        match &self.kind {
             Kind::Subscription(id) => {
                 let params = [r#"{"_meta":"#, &subscription_meta(id), "}"].concat();
-                Payload::notification(LIST_CHANGED, Some(&params))
+                Payload::notification(LIST_CHANGED, Some(&params)).into_event()
             }
             Kind::Session(session, _) => {
-                session.told();
-                Payload::notification(LIST_CHANGED, None)
+                let number = self.changes.as_ref().map_or(0, |changes| *changes.borrow());
+                session.told(number);
+                let mut event = Payload::notification(LIST_CHANGED, None).into_open_event();
+                let id = EventId::Change(number);
+                event.extend_from_slice(format!("id: {id}\n\n").as_bytes());
+                event.freeze()
             }
-        };
-        payload.into_event()
+        }
     }
 
     /// A subscription ends with the result of its request; a session's stream just ends.

@@ -27,6 +27,9 @@ use crate::model::{
 /// A message up to this size is sent as one buffer; copying it costs less than a second one.
 const JOINED_BYTES_MAX: usize = 8 * 1024;
 
+/// Room for the fields of an event besides its message.
+const EVENT_FIELDS_BYTES: usize = 64;
+
 /// Who answers, as `_meta` member of modern results.
 pub(super) const SERVER_INFO: &str = concat!(
     r#""io.modelcontextprotocol/serverInfo":{"name":""#,
@@ -72,6 +75,15 @@ impl Payload {
     pub fn notification(method: &str, params: Option<&str>) -> Self {
         let params = params.map(|params| format!(r#","params":{params}"#)).unwrap_or_default();
         Self { pieces: vec![format!(r#"{{"jsonrpc":"2.0","method":"{method}"{params}}}"#).into()] }
+    }
+
+    /// A request of the hub's own, to a client of a session.
+    pub fn request(id: &str, method: &str, params: Option<&str>) -> Self {
+        let (id, method) = (Json::of(&id), Json::of(&method));
+        let params = params.map(|params| format!(r#","params":{params}"#)).unwrap_or_default();
+        let (id, method) = (id.as_str(), method.as_str());
+        let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method}{params}}}"#);
+        Self { pieces: vec![text.into()] }
     }
 
     /// What a provider said while it worked, under the client's own progress token.
@@ -130,10 +142,29 @@ impl Payload {
         Body::from(joined.freeze())
     }
 
-    /// The message as one server-sent event. A line end within it, which JSON allows between
-    /// values, begins a new `data` line: in an event it would end the message.
+    /// Several messages as one JSON array (JSON-RPC 2.0 §6).
+    pub fn batch(messages: impl IntoIterator<Item = Self>) -> Self {
+        let mut pieces = Vec::new();
+        for message in messages {
+            pieces.push(Bytes::from_static(if pieces.is_empty() { b"[" } else { b"," }));
+            pieces.extend(message.pieces);
+        }
+        pieces.push(Bytes::from_static(b"]"));
+        Self { pieces }
+    }
+
+    /// The message as one server-sent event.
     pub fn into_event(self) -> Bytes {
-        let mut event = BytesMut::with_capacity(self.size() + 16);
+        let mut event = self.into_open_event();
+        event.extend_from_slice(b"\n");
+        event.freeze()
+    }
+
+    /// The same without the empty line that ends it, so that more fields can follow. A line end
+    /// within the message, which JSON allows between values, begins a new `data` line: in an event
+    /// it would end the message.
+    pub fn into_open_event(self) -> BytesMut {
+        let mut event = BytesMut::with_capacity(self.size() + EVENT_FIELDS_BYTES);
         event.extend_from_slice(b"data: ");
         for piece in self.pieces {
             let mut rest = &piece[..];
@@ -144,8 +175,8 @@ impl Payload {
             }
             event.extend_from_slice(rest);
         }
-        event.extend_from_slice(b"\n\n");
-        event.freeze()
+        event.extend_from_slice(b"\n");
+        event
     }
 }
 

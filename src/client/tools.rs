@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::{error::Refusal, message::Params, payload::SERVER_INFO};
 use crate::{
-    hub::view::View,
+    hub::view::List,
     model::{
         call::{Call, Member},
         tool::ToolName,
@@ -17,14 +17,14 @@ const CURSOR_MARK: &str = "after:";
 
 /// The result of `tools/list`: a slice of the list that was written when it last changed.
 pub(super) fn list(
-    view: &View,
+    list: &List,
     params: &Params,
     page_size: usize,
     is_modern: bool,
 ) -> Result<Vec<Bytes>, Refusal> {
     let cursor = params.string("cursor")?;
     let after = cursor.as_deref().map(decode_cursor).transpose()?;
-    let page = view.list().page(after.as_deref(), page_size);
+    let page = list.page(after.as_deref(), page_size);
     let head: &'static [u8] =
         if is_modern { br#"{"resultType":"complete","tools":["# } else { br#"{"tools":["# };
     let mut tail = String::from("]");

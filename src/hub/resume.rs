@@ -1,13 +1,17 @@
 //! Seals what a client carries from one round of questions to the next, so that the retry reaches
 //! the provider that asked and nobody else's.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, RandomizedNonceKey},
+    aead::{self, AES_256_GCM, Aad, RandomizedNonceKey},
     hkdf,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -24,9 +28,32 @@ use crate::model::{
 const VALID_FOR: Duration = Duration::from_secs(60 * 60);
 const NONCE_BYTES: usize = 12;
 
+/// States of one user that are remembered as used. With more in an hour, the oldest of those not
+/// used yet expire early.
+const USED_PER_USER_MAX: usize = 4_096;
+
 /// Seals and opens request states with a key of this hub.
 pub(super) struct Seal {
     key: RandomizedNonceKey,
+    used: Mutex<HashMap<UserId, Used>>,
+}
+
+type Nonce = [u8; NONCE_BYTES];
+
+/// The states a user has brought back: each is good for one retry.
+#[derive(Default)]
+struct Used {
+    /// In the order they were brought, with when they expire.
+    states: VecDeque<(Nonce, UnixTime)>,
+    /// States that expire up to then count as used, for some of them were and are forgotten.
+    floor: UnixTime,
+}
+
+/// A state that was opened, and is used up by that.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub resumption: Resumption,
+    nonce: Nonce,
 }
 
 /// The provider that asked, and what it wants to be told again.
@@ -53,7 +80,7 @@ impl Seal {
         }
         .expect("32 bytes can be derived or drawn");
         let key = RandomizedNonceKey::new(&AES_256_GCM, &key).expect("the key has 32 bytes");
-        Self { key }
+        Self { key, used: Mutex::default() }
     }
 
     /// Puts a sealed state in the place of the provider's own, if `output` asks for input.
@@ -97,26 +124,75 @@ impl Seal {
         BASE64_URL_SAFE_NO_PAD.encode(sealed)
     }
 
-    /// Opens what a client brought back for `tool`.
+    /// Opens what a client brought back for `tool`. It can be opened once: an answer is not to be
+    /// replayed, and a tool not to be run by it twice.
     pub(super) fn open(
         &self,
         sealed: &str,
         user: &UserId,
         tool: &str,
         now: UnixTime,
-    ) -> Result<Resumption, CallError> {
+    ) -> Result<Opened, CallError> {
         let foreign = || CallError::RequestState("not one this hub gave out for this tool");
         let mut sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).ok().ok_or_else(foreign)?;
-        let (nonce, text) = sealed.split_at_mut_checked(NONCE_BYTES).ok_or_else(foreign)?;
-        let nonce = aws_lc_rs::aead::Nonce::try_assume_unique_for_key(nonce).ok();
-        let nonce = nonce.ok_or_else(foreign)?;
-        let text = self.key.open_in_place(nonce, bound_to(user, tool), text).ok();
-        let text = text.ok_or_else(foreign)?;
+        let (nonce, text) = sealed.split_first_chunk_mut::<NONCE_BYTES>().ok_or_else(foreign)?;
+        let nonce = *nonce;
+        let text = self.key.open_in_place(
+            aead::Nonce::assume_unique_for_key(nonce),
+            bound_to(user, tool),
+            text,
+        );
+        let text = text.ok().ok_or_else(foreign)?;
         let resumption: Resumption = serde_json::from_slice(text).ok().ok_or_else(foreign)?;
         if now.0 >= resumption.expires {
             return Err(CallError::RequestState("too old; call the tool again without it"));
         }
-        Ok(resumption)
+        let mut used = self.used.lock();
+        if used.entry(user.clone()).or_default().take(nonce, UnixTime(resumption.expires), now) {
+            Ok(Opened { resumption, nonce })
+        } else {
+            Err(CallError::RequestState("used already; call the tool again without it"))
+        }
+    }
+
+    /// The retry with this state reached nobody: it may be made again.
+    pub(super) fn give_back(&self, nonce: Nonce, user: &UserId) {
+        if let Some(used) = self.used.lock().get_mut(user) {
+            used.states.retain(|(used, _)| *used != nonce);
+        }
+    }
+
+    /// Forgets states that have expired.
+    pub(super) fn forget(&self, now: UnixTime) {
+        self.used.lock().retain(|_, used| {
+            used.states.retain(|(_, expires)| *expires > now);
+            !used.states.is_empty() || used.floor > now
+        });
+    }
+}
+
+impl Opened {
+    pub(super) fn nonce(&self) -> Nonce {
+        self.nonce
+    }
+}
+
+impl Used {
+    /// Whether the state is used now for the first time.
+    fn take(&mut self, nonce: Nonce, expires: UnixTime, now: UnixTime) -> bool {
+        while self.states.front().is_some_and(|(_, expires)| *expires <= now) {
+            self.states.pop_front();
+        }
+        if expires <= self.floor || self.states.iter().any(|(used, _)| *used == nonce) {
+            return false;
+        }
+        if self.states.len() >= USED_PER_USER_MAX
+            && let Some((_, expires)) = self.states.pop_front()
+        {
+            self.floor = self.floor.max(expires);
+        }
+        self.states.push_back((nonce, expires));
+        true
     }
 }
 
@@ -164,7 +240,7 @@ mod tests {
         let json = output.json.as_str();
         assert!(json.starts_with(r#"{"resultType":"input_required", "requestState": ""#), "{json}");
         assert!(json.ends_with(r#"" ,"x":1}"#), "{json}");
-        let opened = seal.open(&sealed_in(&output), &alice(), "ask", NOW).unwrap();
+        let opened = seal.open(&sealed_in(&output), &alice(), "ask", NOW).unwrap().resumption;
         assert_eq!((opened.instance.as_str(), opened.provider.as_str()), ("i-1", "asker"));
         assert_eq!(opened.state.unwrap().get(), r#""s\u0031""#);
     }
@@ -173,7 +249,7 @@ mod tests {
     fn questions_without_a_state_get_one_that_leads_back() {
         let seal = Seal::new(None);
         let output = close(&seal, r#"{"resultType":"input_required","inputRequests":{}}"#);
-        let opened = seal.open(&sealed_in(&output), &alice(), "ask", NOW).unwrap();
+        let opened = seal.open(&sealed_in(&output), &alice(), "ask", NOW).unwrap().resumption;
         assert!(opened.state.is_none());
     }
 
@@ -202,5 +278,35 @@ mod tests {
         assert!(refused(&seal, &state, "alice", "ask", later).contains("too old"));
         let twin = Seal::new(Some(b"secret"));
         twin.open(&state, &alice(), "ask", NOW).expect("the same secret opens it");
+    }
+
+    #[test]
+    fn a_state_is_good_for_one_retry_that_reaches_somebody() {
+        let seal = Seal::new(None);
+        let output = close(&seal, r#"{"resultType":"input_required","requestState":"s"}"#);
+        let open = || seal.open(&sealed_in(&output), &alice(), "ask", NOW);
+        let nonce = open().unwrap().nonce();
+        assert!(open().unwrap_err().to_string().contains("used already"));
+        seal.give_back(nonce, &alice());
+        open().unwrap();
+        seal.forget(NOW.after(VALID_FOR));
+        assert!(seal.used.lock().is_empty());
+    }
+
+    #[test]
+    fn what_is_forgotten_cannot_be_replayed() {
+        let mut used = Used::default();
+        let nonce = |n: u64| {
+            let mut nonce = [0; NONCE_BYTES];
+            nonce[..8].copy_from_slice(&n.to_be_bytes());
+            nonce
+        };
+        let last = USED_PER_USER_MAX as u64;
+        for n in 0..=last {
+            assert!(used.take(nonce(n), UnixTime(n + 10), UnixTime(0)));
+        }
+        assert!(!used.take(nonce(0), UnixTime(10), UnixTime(0)), "the one that was displaced");
+        assert!(!used.take(nonce(last), UnixTime(last + 10), UnixTime(0)));
+        assert_eq!(used.states.len(), USED_PER_USER_MAX);
     }
 }

@@ -18,6 +18,7 @@ use super::{
     health::{Fared, Health},
     history::History,
     journal::Entry,
+    pace::Pace,
     pulse::Matter,
     registry::{OfferRefused, Position},
     traffic::Counted,
@@ -27,6 +28,7 @@ use crate::model::{
     clock::Timestamp,
     error::{CallError, LimitHit},
     id::{ProviderId, UserId},
+    limits::Limits,
     tool::ToolName,
 };
 
@@ -54,6 +56,7 @@ pub struct UserTools {
     announced: Mutex<Vec<u8>>,
     calls: AtomicUsize,
     streams: AtomicUsize,
+    pace: Pace,
 }
 
 /// A place among a user's calls or streams; given back on drop.
@@ -70,7 +73,7 @@ impl Drop for Permit {
 }
 
 impl UserTools {
-    pub(super) fn new(id: UserId, of_all: Arc<Chronicle>) -> Self {
+    pub(super) fn new(id: UserId, of_all: Arc<Chronicle>, limits: &Limits) -> Self {
         Self {
             id,
             own: Mutex::default(),
@@ -83,6 +86,7 @@ impl UserTools {
             announced: Mutex::default(),
             calls: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
+            pace: Pace::new(limits),
         }
     }
 
@@ -121,6 +125,11 @@ impl UserTools {
         self.permit("limits.calls_per_user, the calls a user may have in flight,", max, |user| {
             &user.calls
         })
+    }
+
+    /// Counts one more call, if this user does not call too fast.
+    pub(super) fn pace(&self) -> Result<(), LimitHit> {
+        self.pace.keep().inspect_err(|hit| self.hit(hit.key()))
     }
 
     /// A place among the event streams of this user.

@@ -20,6 +20,9 @@ use crate::model::{
     tool::{Tool, ToolName},
 };
 
+/// In how many other ways the list can be worded.
+const RENDITIONS: usize = 3;
+
 /// A provider with the tools it offers; replaced as a whole when it registers again.
 #[derive(Clone)]
 pub struct Offering {
@@ -68,6 +71,8 @@ pub struct View {
     /// Names that the user's own providers offer.
     own: usize,
     list: OnceLock<List>,
+    /// The list in other words; `None` where they are the same.
+    renditions: [OnceLock<Option<List>>; RENDITIONS],
 }
 
 impl View {
@@ -97,7 +102,7 @@ impl View {
         }
         let is_own = |stack: &&Stack| stack.offers.iter().any(|offer| !offer.is_shared);
         let own = stacks.values().filter(is_own).count();
-        Self { stacks, own, list: OnceLock::new() }
+        Self { stacks, own, ..Self::default() }
     }
 
     pub fn stack(&self, tool: &str) -> Option<&Stack> {
@@ -123,10 +128,29 @@ impl View {
 
     /// The list, written once for all who ask.
     pub fn list(&self) -> &List {
-        self.list.get_or_init(|| {
-            let sorted: BTreeMap<_, _> = self.stacks.iter().collect();
-            List::of(sorted.values().map(|stack| &*stack.listed().tool))
-        })
+        self.list
+            .get_or_init(|| List::of(self.listed().map(|tool| (&tool.name, tool.definition.get()))))
+    }
+
+    /// The list as whoever is behind `number` words it, for whom `word` says how a definition reads
+    /// if not as it was declared. Written once for all who ask.
+    pub fn rendition(&self, number: usize, word: impl Fn(&Tool) -> Option<String>) -> &List {
+        let rendition = self.renditions[number].get_or_init(|| {
+            let words: Vec<_> = self.listed().map(|tool| (tool, word(tool))).collect();
+            words.iter().any(|(_, worded)| worded.is_some()).then(|| {
+                List::of(words.iter().map(|(tool, worded)| {
+                    let definition = worded.as_deref().unwrap_or_else(|| tool.definition.get());
+                    (&tool.name, definition)
+                }))
+            })
+        });
+        rendition.as_ref().unwrap_or_else(|| self.list())
+    }
+
+    /// What clients see of each stack, sorted by name.
+    fn listed(&self) -> impl Iterator<Item = &Arc<Tool>> {
+        let sorted: BTreeMap<_, _> = self.stacks.iter().collect();
+        sorted.into_values().map(|stack| &stack.listed().tool)
     }
 }
 
@@ -147,15 +171,16 @@ pub struct Page {
 }
 
 impl List {
-    fn of<'a>(tools: impl Iterator<Item = &'a Tool>) -> Self {
+    /// `tools` are names and definitions, sorted by name.
+    fn of<'a>(tools: impl Iterator<Item = (&'a ToolName, &'a str)>) -> Self {
         let mut text = BytesMut::new();
         let mut ends = Vec::new();
-        for tool in tools {
+        for (name, definition) in tools {
             if !text.is_empty() {
                 text.put_u8(b',');
             }
-            text.extend_from_slice(tool.definition.get().as_bytes());
-            ends.push((tool.name.clone(), text.len()));
+            text.extend_from_slice(definition.as_bytes());
+            ends.push((name.clone(), text.len()));
         }
         Self { digest: digest(&SHA256, &text), text: text.freeze(), ends }
     }
@@ -192,7 +217,7 @@ mod tests {
                 Tool::parse(serde_json::from_str(&text).unwrap(), 1_000).unwrap()
             })
             .collect();
-        List::of(tools.iter())
+        List::of(tools.iter().map(|tool| (&tool.name, tool.definition.get())))
     }
 
     fn names_of(page: &Page) -> Vec<String> {

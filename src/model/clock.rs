@@ -10,7 +10,7 @@ use utoipa::{
 };
 
 /// The time of day as seconds since 1970-01-01 UTC, the unit of a JWT's `NumericDate` (RFC 7519 §2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixTime(pub u64);
 
 impl UnixTime {

@@ -1,6 +1,9 @@
 //! Every bound of the hub: its name, its unit and its default.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use bytesize::ByteSize;
 use serde::Deserialize;
@@ -35,6 +38,20 @@ pub struct Limits {
     pub providers_per_user: NonZeroUsize,
     /// Sessions of one user (clients that speak a revision before 2026-07-28).
     pub sessions_per_user: NonZeroUsize,
+    /// Messages in one batch (revision 2025-03-26).
+    pub batch: NonZeroUsize,
+    /// Events of calls kept for one session, so that a client that was cut off loses none.
+    pub events_per_session: NonZeroUsize,
+    /// Bytes of those events. One event is kept whatever its size.
+    #[serde(deserialize_with = "size")]
+    pub event_bytes_per_session: ByteSize,
+    /// How long after a call's end its events are kept.
+    #[serde(deserialize_with = "time")]
+    pub resume_time: Duration,
+    /// How long a call holds its connection before the client is to come back for the rest
+    /// (revision 2025-11-25).
+    #[serde(deserialize_with = "time")]
+    pub call_stream_time: Duration,
     /// Event streams one user may hold open.
     pub streams_per_user: NonZeroUsize,
     /// How long a session lives unused.
@@ -42,6 +59,10 @@ pub struct Limits {
     pub session_idle: Duration,
     /// Calls one user may have in flight.
     pub calls_per_user: NonZeroUsize,
+    /// Calls one user may make per second, for long.
+    pub calls_per_second: NonZeroU32,
+    /// Calls one user may make at once after a pause.
+    pub calls_burst: NonZeroU32,
     /// Calls one provider may have in flight.
     pub calls_per_provider: NonZeroUsize,
     /// How long a call may go on without a sign of progress.
@@ -50,6 +71,13 @@ pub struct Limits {
     /// How long a call may take in all, every attempt included.
     #[serde(deserialize_with = "time")]
     pub call_total: Duration,
+    /// How long the client of a session may take over all that is asked back during one call.
+    #[serde(deserialize_with = "time")]
+    pub question_time: Duration,
+    /// Questions a provider may ask back at once.
+    pub questions_per_round: NonZeroUsize,
+    /// Times a provider may ask back during one call of a session.
+    pub question_rounds: NonZeroUsize,
     /// How long a provider that connected may take to register.
     #[serde(deserialize_with = "time")]
     pub provider_registration: Duration,
@@ -74,12 +102,22 @@ impl Default for Limits {
             tools_per_page: count(1_000),
             providers_per_user: count(64),
             sessions_per_user: count(64),
+            batch: count(64),
+            events_per_session: count(256),
+            event_bytes_per_session: ByteSize::mib(4),
+            resume_time: Duration::from_secs(2 * 60),
+            call_stream_time: Duration::from_secs(5 * 60),
             streams_per_user: count(64),
             session_idle: Duration::from_secs(30 * 60),
             calls_per_user: count(64),
+            calls_per_second: per_second(100),
+            calls_burst: per_second(200),
             calls_per_provider: count(256),
             call_idle: Duration::from_secs(60),
             call_total: Duration::from_secs(10 * 60),
+            question_time: Duration::from_secs(10 * 60),
+            questions_per_round: count(16),
+            question_rounds: count(16),
             provider_registration: Duration::from_secs(10),
             ping_interval: Duration::from_secs(20),
             ping_grace: Duration::from_secs(20),
@@ -89,6 +127,10 @@ impl Default for Limits {
 
 fn count(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).expect("a default bound is not zero")
+}
+
+fn per_second(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).expect("a default rate is not zero")
 }
 
 /// `size` in the unit that lengths of buffers are counted in.

@@ -53,6 +53,7 @@ const KEYS: &[(&str, &str, Shows)] = &[
     ("public_url", "'https://hub.example.com'", |c| {
         c.public_url.as_ref().is_some_and(|url| url == "https://hub.example.com")
     }),
+    ("lenient_version_header", "true", |c| c.lenient_version_header),
     ("instructions", "'Ask me.'", |c| c.instructions.as_deref() == Some("Ask me.")),
     ("allow_anonymous", "true", |c| c.allow_anonymous),
     ("allowed_hosts", "['a.example']", |c| c.allowed_hosts == ["a.example"]),
@@ -73,6 +74,18 @@ const KEYS: &[(&str, &str, Shows)] = &[
     ("limits.sessions_per_user", "7", |c| c.limits.sessions_per_user.get() == 7),
     ("limits.streams_per_user", "7", |c| c.limits.streams_per_user.get() == 7),
     ("limits.session_idle", "'7m'", |c| c.limits.session_idle.as_secs() == 420),
+    ("limits.batch", "7", |c| c.limits.batch.get() == 7),
+    ("limits.events_per_session", "7", |c| c.limits.events_per_session.get() == 7),
+    ("limits.event_bytes_per_session", "'7 MiB'", |c| {
+        c.limits.event_bytes_per_session == ByteSize::mib(7)
+    }),
+    ("limits.resume_time", "'7s'", |c| c.limits.resume_time == Duration::from_secs(7)),
+    ("limits.call_stream_time", "'7s'", |c| c.limits.call_stream_time == Duration::from_secs(7)),
+    ("limits.calls_per_second", "7", |c| c.limits.calls_per_second.get() == 7),
+    ("limits.calls_burst", "7", |c| c.limits.calls_burst.get() == 7),
+    ("limits.question_time", "'7s'", |c| c.limits.question_time == Duration::from_secs(7)),
+    ("limits.questions_per_round", "7", |c| c.limits.questions_per_round.get() == 7),
+    ("limits.question_rounds", "7", |c| c.limits.question_rounds.get() == 7),
     ("limits.calls_per_user", "7", |c| c.limits.calls_per_user.get() == 7),
     ("limits.calls_per_provider", "7", |c| c.limits.calls_per_provider.get() == 7),
     ("limits.call_idle", "'7s'", |c| c.limits.call_idle.as_secs() == 7),

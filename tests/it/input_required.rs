@@ -98,6 +98,14 @@ async fn a_question_passes_through_with_its_state_sealed() {
     }
 }
 
+/// The instance `middle` of `twin` goes away and comes back as the newest.
+async fn came_back(hub: &TestHub, middle: TestProvider) -> TestProvider {
+    let before = hub.hub().figures().providers;
+    drop(middle);
+    eventually("it is gone", || hub.hub().figures().providers == before - 1).await;
+    asker(hub, None, "twin", "middle").await
+}
+
 #[tokio::test]
 async fn a_retry_reaches_the_instance_that_asked_and_no_other() {
     let hub = TestHub::start().await;
@@ -113,17 +121,19 @@ async fn a_retry_reaches_the_instance_that_asked_and_no_other() {
     assert_eq!(answer.said(), "me");
 
     // It went away and came back: it is still the one that asked.
-    drop(middle);
-    eventually("the asker is gone", || hub.hub().figures().providers == 2).await;
-    let mut middle = asker(&hub, None, "twin", "middle").await;
+    let mut middle = came_back(&hub, middle).await;
+    let result = asked(&client, &mut middle, Some(&state)).await;
+    let mut middle = came_back(&hub, middle).await;
     let _newest = asker(&hub, None, "twin", "newest").await;
+    let sealed = &result["requestState"];
     let (answer, ()) =
         tokio::join!(retried(&client, sealed), answers_retry(&mut middle, Some(&state), "back"));
     assert_eq!(answer.said(), "back");
-    drop(answer);
 
     // It fails: nobody else is asked what only it can know.
-    let (answer, ()) = tokio::join!(retried(&client, sealed), async {
+    let mut middle = came_back(&hub, middle).await;
+    let result = asked(&client, &mut middle, Some(&state)).await;
+    let (answer, ()) = tokio::join!(retried(&client, &result["requestState"]), async {
         let (id, _) = middle.next_call().await;
         middle.fail(&id, -1, "forgotten").await;
     });
@@ -141,6 +151,7 @@ async fn a_retry_goes_to_a_namesake_when_the_asker_is_gone() {
     let mut gone = asker(&hub, None, "twin", "two").await;
     let state = json!("portable");
     let sealed = asked(&client, &mut gone, Some(&state)).await["requestState"].clone();
+    let another = asked(&client, &mut gone, Some(&state)).await["requestState"].clone();
     let mut stranger = asker(&hub, None, "stranger", "three").await;
     drop(gone);
     eventually("the asker is gone", || hub.hub().figures().providers == 2).await;
@@ -151,9 +162,13 @@ async fn a_retry_goes_to_a_namesake_when_the_asker_is_gone() {
     assert_eq!(answer.said(), "I know of it");
     drop(namesake);
     eventually("the namesake is gone", || hub.hub().figures().providers == 1).await;
-    let answer = retried(&client, &sealed).await;
-    assert_eq!(answer.result()["isError"], true);
-    assert!(answer.said().contains("no longer connected"), "{}", answer.said());
+    // It reached nobody, so it may be tried again and again.
+    for _ in 0..2 {
+        let answer = retried(&client, &another).await;
+        assert_eq!(answer.result()["isError"], true);
+        assert!(answer.said().contains("no longer connected"), "{}", answer.said());
+    }
+    assert_eq!(retried(&client, &sealed).await.code(), -32602, "it was used");
     stranger.say(json!({ "jsonrpc": "2.0", "id": "idle", "method": "ping" })).await;
     assert_eq!(stranger.hear().await.expect("an answer")["id"], "idle", "no call came here");
 }
@@ -195,6 +210,9 @@ async fn a_state_is_good_for_its_user_and_tool_only() {
         answers_retry(&mut provider, Some(&state), "still good")
     );
     assert_eq!(answer.said(), "still good");
+    let replayed = retried(&alice, &sealed).await;
+    assert_eq!(replayed.code(), -32602, "{replayed:?}");
+    assert!(replayed.text.contains("used already"), "{}", replayed.text);
 }
 
 type Row<'a> = (Value, Value, &'a [&'a str]);

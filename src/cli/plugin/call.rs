@@ -61,7 +61,7 @@ async fn called(args: &CallArgs, arguments: &RawValue) -> anyhow::Result<Box<Raw
     let call = Call {
         tool: args.tool.as_str().into(),
         arguments: Some(Json::from(arguments.get().to_owned())),
-        listener: Some(listener),
+        listener: Some(Arc::new(listener)),
         ..Call::default()
     };
     let user = hub.user(&UserId::public());

@@ -34,10 +34,7 @@ use crate::{
         traffic::Traffic,
         user::Permit,
     },
-    model::{
-        clock::{Timestamp, UnixTime},
-        json::Json,
-    },
+    model::{clock::Timestamp, json::Json},
     web::series::{self, Point},
 };
 
@@ -175,7 +172,7 @@ pub(super) async fn events(
         was_busy: true,
         is_over: false,
         draining: api.draining.clone(),
-        expires: viewer.user.expires.map(|at| Instant::now() + UnixTime::now().until(at)),
+        expires: viewer.user.ends(),
         whose,
         health_of,
         _permit: permit,

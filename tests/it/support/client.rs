@@ -1,9 +1,9 @@
 //! A client that says exactly what a test wants said, right or wrong.
 
-use std::pin::Pin;
+use std::{convert::Infallible, future::ready, pin::Pin};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use sse_stream::SseStream;
@@ -36,10 +36,10 @@ impl Answer {
         let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
         let text = timeout(PATIENCE, response.text()).await.expect("in time").expect("a body");
         let messages = if is_stream {
-            let data = text.split("\n\n").filter(|event| event.starts_with("data: "));
-            data.map(|event| event.replace("\ndata: ", "\n")["data: ".len()..].to_owned())
-                .map(|data| serde_json::from_str(&data).expect("JSON in an event"))
-                .collect()
+            let body = stream::once(ready(Ok::<_, Infallible>(Bytes::from(text.clone()))));
+            let events = SseStream::from_bytes_stream(body).filter_map(|event| ready(event.ok()));
+            let data = events.filter_map(|event| ready(event.data.filter(|data| !data.is_empty())));
+            data.map(|data| serde_json::from_str(&data).expect("JSON in an event")).collect().await
         } else {
             serde_json::from_str(&text).into_iter().collect()
         };
@@ -74,19 +74,26 @@ impl Answer {
 /// A stream of server-sent events, read as it comes.
 pub(crate) struct Events {
     events: Pin<Box<dyn Stream<Item = Result<sse_stream::Sse, sse_stream::Error>> + Send>>,
+    /// What a client would send as `Last-Event-ID`.
+    pub(crate) last_id: Option<String>,
 }
 
 impl Events {
     fn of(response: reqwest::Response) -> Self {
         let bytes = response.bytes_stream().map(|piece| piece.map_err(std::io::Error::other));
-        Self { events: Box::pin(SseStream::from_bytes_stream(bytes)) }
+        Self { events: Box::pin(SseStream::from_bytes_stream(bytes)), last_id: None }
     }
 
-    /// The next JSON-RPC message; `None` when the stream has ended. Comments are passed over.
+    /// The next JSON-RPC message; `None` when the stream has ended. Comments and priming events
+    /// are passed over.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
             let event = timeout(PATIENCE, self.events.next()).await.expect("an event in time")?;
-            if let Some(data) = event.ok()?.data {
+            let event = event.ok()?;
+            if let Some(id) = event.id {
+                self.last_id = Some(id);
+            }
+            if let Some(data) = event.data.filter(|data| !data.is_empty()) {
                 return Some(serde_json::from_str(&data).expect("JSON in an event"));
             }
         }
@@ -184,9 +191,18 @@ impl McpClient {
 
     /// The legacy handshake.
     pub(crate) async fn initialize(&self, version: &str) -> LegacySession {
+        self.initialize_able(version, json!({})).await
+    }
+
+    /// The legacy handshake of a client with `capabilities`.
+    pub(crate) async fn initialize_able(
+        &self,
+        version: &str,
+        capabilities: Value,
+    ) -> LegacySession {
         let params = json!({
             "protocolVersion": version,
-            "capabilities": {},
+            "capabilities": capabilities,
             "clientInfo": { "name": "test", "version": "1" },
         });
         let body = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
@@ -238,10 +254,31 @@ impl LegacySession {
         names(self.request(1, "tools/list", json!({})).await.result())
     }
 
+    /// A call whose answer is read as it comes.
+    pub(crate) async fn calling(&self, id: i64, tool: &str) -> Events {
+        let params = json!({ "name": tool, "_meta": { "progressToken": id } });
+        McpClient::events(self.prepared(id, "tools/call", &params)).await
+    }
+
+    /// Answers a request of the hub's.
+    pub(crate) async fn reply(&self, request: &Value, result: Value) -> StatusCode {
+        let body = json!({ "jsonrpc": "2.0", "id": request["id"], "result": result });
+        McpClient::send(self.post(body.to_string())).await.status
+    }
+
+    fn get(&self) -> RequestBuilder {
+        let request = self.client.request(Method::GET).header("mcp-session-id", &self.id);
+        request.header("accept", "text/event-stream")
+    }
+
     /// GET: the session's event stream.
     pub(crate) async fn stream(&self) -> Events {
-        let request = self.client.request(Method::GET).header("mcp-session-id", &self.id);
-        McpClient::events(request.header("accept", "text/event-stream")).await
+        McpClient::events(self.get()).await
+    }
+
+    /// GET: the rest of a stream, after an event.
+    pub(crate) async fn resume(&self, last: &str) -> Events {
+        McpClient::events(self.get().header("last-event-id", last)).await
     }
 
     pub(crate) async fn delete(&self) -> StatusCode {

@@ -1,0 +1,230 @@
+//! The legacy era (MCP 2024-11-05 to 2025-11-25): a handshake, then messages of a session.
+
+mod backlog;
+mod call;
+mod dialect;
+mod handshake;
+mod questions;
+mod request;
+pub(super) mod session;
+mod stream;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream as streams;
+
+pub(super) use self::{backlog::EventId, handshake::initialize, stream::priming};
+use self::{
+    backlog::{Answer, Decided, Undecided},
+    request::Request,
+    session::Session,
+};
+use super::{
+    Client,
+    answer::{KEEP_ALIVE, accepts_events, event_stream},
+    era::{SESSION_HEADER, VersionHeader},
+    error::Refusal,
+    listen,
+    message::Incoming,
+    payload::Payload,
+};
+use crate::auth::User;
+
+/// The one revision in which several messages may come at once.
+const BATCH_VERSION: &str = "2025-03-26";
+
+/// A call that takes longer gets a stream its client can come back to, where it knows how.
+const RESUMABLE_AFTER: Duration = Duration::from_millis(500);
+
+/// The session a request names, if it is the user's own.
+fn session(client: &Client, user: &User, headers: &HeaderMap) -> Result<Arc<Session>, Refusal> {
+    let id = headers.get(SESSION_HEADER).ok_or_else(|| {
+        Refusal::invalid_request("the header Mcp-Session-Id is missing; initialize first".into())
+    })?;
+    let id = id.to_str().unwrap_or_default();
+    client.sessions.find(id, &user.id).ok_or_else(Refusal::no_session)
+}
+
+/// GET: goes on with the stream that `Last-Event-ID` names, or opens the one of what concerns the
+/// session as a whole.
+pub(super) fn open_stream(client: &Client, user: &User, headers: &HeaderMap) -> Response {
+    let opened =
+        known_version(headers).and_then(|()| session(client, user, headers)).and_then(|session| {
+            match last_event(headers) {
+                Some(EventId::Told { stream, place }) => {
+                    Ok(match session.backlog.resume(stream, place) {
+                        Some(reader) => stream::of(client, user, &session, reader),
+                        // It has ended and is kept no more: waiting for the rest would be in vain.
+                        None => event_stream(streams::empty()),
+                    })
+                }
+                Some(EventId::Change(last)) => {
+                    listen::session_stream(client, user, &session, Some(last))
+                }
+                None => listen::session_stream(client, user, &session, None),
+            }
+        });
+    opened.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The last event the client got of a stream that broke off.
+fn last_event(headers: &HeaderMap) -> Option<EventId> {
+    headers.get("last-event-id")?.to_str().ok()?.trim().parse().ok()
+}
+
+/// DELETE: ends the session.
+pub(super) fn close(client: &Client, user: &User, headers: &HeaderMap) -> Response {
+    match session(client, user, headers) {
+        Ok(session) => {
+            client.sessions.close(&session);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn known_version(headers: &HeaderMap) -> Result<(), Refusal> {
+    match VersionHeader::of(headers) {
+        VersionHeader::Unknown(version) => {
+            let what = format!("MCP-Protocol-Version {version:?} is not supported");
+            Err(Refusal::invalid_request(what))
+        }
+        VersionHeader::Absent | VersionHeader::Legacy | VersionHeader::Modern => Ok(()),
+    }
+}
+
+/// POST: one message of a session.
+pub(super) async fn message(
+    client: &Client,
+    user: &User,
+    headers: &HeaderMap,
+    incoming: Incoming,
+) -> Response {
+    let id = incoming.id().cloned();
+    let session = match session(client, user, headers) {
+        Ok(session) => session,
+        Err(refusal) => return refusal.of(id).into_response(),
+    };
+    let talk = Talk { client, user, session: &session, reads_events: accepts_events(headers) };
+    let Some(request) = talk.take(incoming) else { return StatusCode::ACCEPTED.into_response() };
+    if !request.is_call() {
+        return respond(request.answer());
+    }
+    let (undecided, mut tellers) = session.backlog.open(1);
+    if let Some(teller) = tellers.pop() {
+        request.answer_at(teller);
+    }
+    match talk.decided(undecided).await {
+        Ok(mut answers) => match answers.pop() {
+            Some(answer) => respond(answer),
+            // Its client cancelled it.
+            None if talk.reads_events => event_stream(streams::empty()),
+            None => StatusCode::ACCEPTED.into_response(),
+        },
+        Err(events) => events,
+    }
+}
+
+/// POST: several messages of a session at once.
+pub(super) async fn batch(
+    client: &Client,
+    user: &User,
+    headers: &HeaderMap,
+    messages: Vec<Result<Incoming, Refusal>>,
+) -> Response {
+    let session = match session(client, user, headers) {
+        Ok(session) if session.version == BATCH_VERSION => session,
+        Ok(session) => {
+            let what = format!(
+                "batches belong to revision {BATCH_VERSION}, but this session speaks {}",
+                session.version
+            );
+            return Refusal::invalid_request(what).into_response();
+        }
+        Err(refusal) => return refusal.into_response(),
+    };
+    let talk = Talk { client, user, session: &session, reads_events: accepts_events(headers) };
+    let requests: Vec<_> = messages
+        .into_iter()
+        .filter_map(|message| message.map(|incoming| talk.take(incoming)).transpose())
+        .collect();
+    if requests.is_empty() {
+        return StatusCode::ACCEPTED.into_response();
+    }
+    let (undecided, tellers) = session.backlog.open(requests.len());
+    for (request, teller) in requests.into_iter().zip(tellers) {
+        match request {
+            Ok(request) => request.answer_at(teller),
+            Err(refusal) => teller.answer(Err(refusal)),
+        }
+    }
+    match talk.decided(undecided).await {
+        Ok(answers) if answers.is_empty() => StatusCode::ACCEPTED.into_response(),
+        Ok(answers) => {
+            let messages =
+                answers.into_iter().map(|answer| answer.unwrap_or_else(|no| no.payload()));
+            Payload::batch(messages).into_response(StatusCode::OK)
+        }
+        Err(events) => events,
+    }
+}
+
+fn respond(answer: Answer) -> Response {
+    match answer {
+        Ok(payload) => payload.into_response(StatusCode::OK),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// One POST of a session.
+struct Talk<'a> {
+    client: &'a Client,
+    user: &'a User,
+    session: &'a Arc<Session>,
+    reads_events: bool,
+}
+
+impl<'a> Talk<'a> {
+    /// The request, if the message is one; anything else is done with at once.
+    fn take(&self, message: Incoming) -> Option<Request<'a>> {
+        match message {
+            Incoming::Request { id, method, params } => Some(Request {
+                client: self.client,
+                session: self.session,
+                reads_events: self.reads_events,
+                id,
+                method,
+                params,
+            }),
+            Incoming::Notification { method, params } => {
+                if *method == *"notifications/cancelled"
+                    && let Some(id) = params.get("requestId")
+                {
+                    self.session.cancel(id.as_str());
+                }
+                None
+            }
+            Incoming::Response { id, answer } => {
+                if let Some(id) = id {
+                    self.session.questions.answer(&id, answer);
+                }
+                None
+            }
+        }
+    }
+
+    /// All answers, or the stream in which they come.
+    async fn decided(&self, undecided: Undecided) -> Result<Vec<Answer>, Response> {
+        let patience = if self.session.polls() { RESUMABLE_AFTER } else { KEEP_ALIVE };
+        match undecided.decided(self.reads_events.then_some(patience)).await {
+            Decided::Answers(answers) => Ok(answers),
+            Decided::Events(reader) => {
+                Err(stream::of(self.client, self.user, self.session, reader))
+            }
+        }
+    }
+}

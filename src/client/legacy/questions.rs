@@ -1,0 +1,320 @@
+//! What a provider asks back while its call runs, put to the client of a session as requests of the
+//! hub's own (MCP 2025-11-25, elicitation, sampling, roots). Clients of later revisions get the
+//! questions as the result of their call.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytestring::ByteString;
+use futures_util::future::try_join_all;
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use super::backlog::Teller;
+use crate::{
+    client::{
+        capabilities::{Abilities, is_question},
+        message::{RequestId, members, string},
+        payload::Payload,
+    },
+    model::{call::Output, id::random_text, json::Json},
+};
+
+/// Tells the ids of the hub's questions from whatever a client may send.
+const ID_PREFIX: &str = "hub-";
+
+/// One question of a provider, under the key it wants to find the answer at.
+#[derive(Debug)]
+pub(super) struct Question {
+    key: ByteString,
+    method: Box<str>,
+    params: Option<Json>,
+}
+
+/// Why a call cannot go on: what its client's model is told as the tool's failure.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unasked {
+    #[error("The tool asks for something that cannot be read as questions: {0}.")]
+    Unreadable(String),
+    #[error(
+        "The tool asks {count} things at once; limits.questions_per_round is {max}. The operator of \
+         the hub can raise it."
+    )]
+    TooMany { count: usize, max: usize },
+    #[error(
+        "The tool needs to ask something back before it can answer, but this client has not \
+         declared that it can be asked: its capabilities lack {0}."
+    )]
+    Incapable(String),
+    #[error(
+        "The tool needs to ask something back before it can answer. Questions travel in an event \
+         stream, and this client's Accept header does not name text/event-stream."
+    )]
+    NoStream,
+    #[error(
+        "The tool asked something back more than {0} times (limits.question_rounds) without \
+         answering."
+    )]
+    TooManyRounds(usize),
+    #[error(
+        "The tool asked something back, and the client did not answer in time \
+         (limits.question_time is {0}s). You may call the tool again."
+    )]
+    NoAnswer(u64),
+    #[error("The tool asked something back, and the client refused to answer {method}: {message}")]
+    Refused { method: Box<str>, message: String },
+}
+
+/// The questions of a result that asks for input; none where it only wants to be called again.
+pub(super) fn questions(output: &Output, max: usize) -> Result<Vec<Question>, Unasked> {
+    let Some(span) = &output.input_requests else { return Ok(Vec::new()) };
+    let requests = Json::from(output.part(span).to_owned());
+    let unreadable = |what: String| Unasked::Unreadable(what);
+    if !requests.is_object() {
+        return Err(unreadable("`inputRequests` is not an object".into()));
+    }
+    let requests =
+        members(&requests).map_err(|_refusal| unreadable("`inputRequests` is no JSON".into()))?;
+    if requests.len() > max {
+        return Err(Unasked::TooMany { count: requests.len(), max });
+    }
+    requests.into_iter().map(|(key, request)| Question::parse(key, &request)).collect()
+}
+
+impl Question {
+    fn parse(key: ByteString, request: &Json) -> Result<Self, Unasked> {
+        #[derive(Deserialize)]
+        struct Request<'a> {
+            #[serde(borrow)]
+            method: Cow<'a, str>,
+            #[serde(borrow)]
+            params: Option<&'a RawValue>,
+        }
+        let Request { method, params } = serde_json::from_str(request.as_str())
+            .map_err(|error| Unasked::Unreadable(format!("{key:?} is no request: {error}")))?;
+        if !is_question(&method) {
+            let what = format!("{key:?} has the method {method:?}, by which clients are not asked");
+            return Err(Unasked::Unreadable(what));
+        }
+        let params = params.map(|params| Json::cut(request.text(), params));
+        Ok(Self { key, method: method.into(), params })
+    }
+
+    /// The parameters as the revisions with sessions want them: an elicitation that leads to a page
+    /// has an id there.
+    fn legacy_params(&self) -> Option<Cow<'_, str>> {
+        let params = self.params.as_ref()?;
+        let said: BTreeMap<Cow<'_, str>, &RawValue> =
+            serde_json::from_str(params.as_str()).unwrap_or_default();
+        let leads_to_a_page = said.get("mode").is_some_and(|mode| mode.get() == r#""url""#);
+        if !leads_to_a_page || said.contains_key("elicitationId") {
+            return Some(Cow::Borrowed(params.as_str()));
+        }
+        let id = random_text();
+        Some(Cow::Owned(format!(r#"{{"elicitationId":"{id}",{}"#, &params.as_str()[1..])))
+    }
+}
+
+/// Whether the client can be asked all of what `output` asks.
+pub(super) fn check(output: &Output, abilities: Abilities) -> Result<(), Unasked> {
+    let requests = output.input_requests.as_ref().map(|span| output.part(span));
+    match requests.and_then(|requests| abilities.missing_for(requests)) {
+        Some(missing) => Err(Unasked::Incapable(missing.to_string())),
+        None => Ok(()),
+    }
+}
+
+/// The questions of one session that wait for an answer.
+#[derive(Default)]
+pub(super) struct Questions {
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Result<Json, Json>>>>,
+    next: AtomicU64,
+}
+
+impl Questions {
+    /// The client's answer to the question `id`. One that nobody waits for is ignored: it may be
+    /// late.
+    pub(super) fn answer(&self, id: &RequestId, answer: Result<Json, Json>) {
+        let number = id.text().and_then(|id| id.strip_prefix(ID_PREFIX)?.parse().ok());
+        let waiting = number.and_then(|number: u64| self.waiting.lock().remove(&number));
+        match waiting {
+            // Whoever asked may have given up in this moment.
+            Some(waiting) => drop(waiting.send(answer)),
+            None => tracing::debug!(id = id.as_str(), "an answer that nobody waits for"),
+        }
+    }
+
+    fn ask(self: &Arc<Self>) -> Asked {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        self.waiting.lock().insert(number, sender);
+        Asked { questions: Arc::clone(self), number, answer }
+    }
+
+    /// Puts `round` to the client and waits for all answers until `deadline`. Returns them as
+    /// `inputResponses`.
+    pub(super) async fn put(
+        self: &Arc<Self>,
+        round: &[Question],
+        teller: &Teller,
+        deadline: Instant,
+        seconds: u64,
+    ) -> Result<Json, Unasked> {
+        let mut asked = Vec::with_capacity(round.len());
+        for question in round {
+            let one = self.ask();
+            let params = question.legacy_params();
+            teller.demand(Payload::request(&one.id(), &question.method, params.as_deref()));
+            asked.push((question, one));
+        }
+        let answers = asked.iter_mut().map(|(question, one)| async move {
+            let answer = (&mut one.answer).await;
+            // The sender is dropped with the session only, and this with it.
+            let answer = answer.unwrap_or_else(|_gone| Err(Json::of(&Value::Null)));
+            answer.map(|answer| (&question.key, answer)).map_err(|error| Unasked::Refused {
+                method: question.method.clone(),
+                message: said(&error),
+            })
+        });
+        let outcome = timeout_at(deadline, try_join_all(answers)).await;
+        let outcome = outcome.unwrap_or(Err(Unasked::NoAnswer(seconds)));
+        match outcome {
+            Ok(answers) => Ok(responses(&answers)),
+            Err(why) => {
+                for (_, one) in &asked {
+                    one.withdraw(teller);
+                }
+                Err(why)
+            }
+        }
+    }
+}
+
+/// One question on its way; not waited for any more when dropped.
+struct Asked {
+    questions: Arc<Questions>,
+    number: u64,
+    answer: oneshot::Receiver<Result<Json, Json>>,
+}
+
+impl Asked {
+    fn id(&self) -> String {
+        format!("{ID_PREFIX}{}", self.number)
+    }
+
+    /// Lets the client know that nobody waits for its answer any more, if it still owes one.
+    fn withdraw(&self, teller: &Teller) {
+        if self.questions.waiting.lock().remove(&self.number).is_some() {
+            let params = json!({ "requestId": self.id(), "reason": "the call has ended" });
+            let params = params.to_string();
+            teller.advise(Payload::notification("notifications/cancelled", Some(&params)));
+        }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.questions.waiting.lock().remove(&self.number);
+    }
+}
+
+/// `{"key":answer,…}`, each answer as it came.
+fn responses(answers: &[(&ByteString, Json)]) -> Json {
+    let mut text = String::from("{");
+    for (key, answer) in answers {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(Json::of(&&***key).as_str());
+        text.push(':');
+        text.push_str(answer.as_str());
+    }
+    text.push('}');
+    Json::from(text)
+}
+
+/// As much of a client's error as a model's context can bear.
+fn said(error: &Json) -> String {
+    const BYTES_MAX: usize = 500;
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Error<'a> {
+        #[serde(borrow)]
+        message: Option<&'a RawValue>,
+    }
+    let error: Error<'_> = serde_json::from_str(error.as_str()).unwrap_or_default();
+    let message = error.message.map(|message| Json::from(message.get().to_owned()));
+    let message = message.as_ref().and_then(string).unwrap_or_else(|| "it gave no reason".into());
+    message[..message.floor_char_boundary(BYTES_MAX)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asking(requests: &str) -> Output {
+        let json = format!(r#"{{"resultType":"input_required","inputRequests":{requests}}}"#);
+        Output::parse(Json::from(json)).unwrap()
+    }
+
+    #[test]
+    fn questions_keep_their_order_and_their_bytes() {
+        let output = asking(
+            r#"{"b":{"method":"roots/list"},"\u0061":{"method":"elicitation/create","params":{ "x":1.0 }}}"#,
+        );
+        let questions = questions(&output, 2).unwrap();
+        let read: Vec<_> = questions
+            .iter()
+            .map(|q| (&*q.key, &*q.method, q.params.as_ref().map(Json::as_str)))
+            .collect();
+        assert_eq!(
+            read,
+            [("b", "roots/list", None), ("a", "elicitation/create", Some(r#"{ "x":1.0 }"#))]
+        );
+    }
+
+    #[test]
+    fn what_no_client_can_be_asked_is_told_as_such() {
+        for (requests, max, why) in [
+            (r#"{"a":{"method":"tools/list"}}"#, 9, "the method \"tools/list\""),
+            (r#"{"a":7}"#, 9, "\"a\" is no request"),
+            ("[]", 9, "`inputRequests` is not an object"),
+            (r#"{"a":{"method":"roots/list"},"b":{"method":"roots/list"}}"#, 1, "asks 2 things"),
+        ] {
+            let told = questions(&asking(requests), max).unwrap_err().to_string();
+            assert!(told.contains(why), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_elicitation_of_a_page_gets_the_id_that_it_had_to_have() {
+        let question = |params: &str| Question {
+            key: "k".into(),
+            method: "elicitation/create".into(),
+            params: Some(Json::from(params.to_owned())),
+        };
+        let page = question(r#"{"mode":"url","url":"https://example.com"}"#);
+        assert!(page.legacy_params().unwrap().starts_with(r#"{"elicitationId":""#));
+        for untouched in [r#"{"mode":"url","elicitationId":"e"}"#, r#"{"mode":"form"}"#, "{}"] {
+            assert_eq!(question(untouched).legacy_params().unwrap(), untouched);
+        }
+    }
+
+    #[test]
+    fn answers_go_back_byte_for_byte() {
+        let (a, b) = (ByteString::from("a\""), ByteString::from("b"));
+        let answers = [(&a, Json::from("{ }".to_owned())), (&b, Json::from("[1.0]".to_owned()))];
+        assert_eq!(responses(&answers).as_str(), r#"{"a\"":{ },"b":[1.0]}"#);
+    }
+}

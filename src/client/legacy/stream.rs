@@ -1,0 +1,74 @@
+//! The event stream of one POST, from its beginning or from where its client was cut off.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{
+    backlog::{EventId, Reader},
+    session::Session,
+};
+use crate::{
+    auth::User,
+    client::{
+        Client,
+        answer::{KEEP_ALIVE, KEEP_ALIVE_COMMENT, event_stream},
+    },
+};
+
+/// How long a client is to wait before it comes back, in milliseconds.
+const RETRY_MS: u32 = 500;
+
+/// The response that tells what `reader` reads.
+pub(super) fn of(client: &Client, user: &User, session: &Arc<Session>, reader: Reader) -> Response {
+    let now = Instant::now();
+    // A connection that is held for long is given back, and its client comes for the rest.
+    let held = session.polls().then(|| now + client.limits.call_stream_time);
+    let open = Open {
+        first: session.polls().then(|| priming(reader.at())),
+        until: held.into_iter().chain(user.ends()).min(),
+        session: Arc::clone(session),
+        reader,
+    };
+    event_stream(stream::unfold(open, Open::next))
+}
+
+/// An event without data: where to go on, should the stream break off before anything was told
+/// (MCP 2025-11-25, SEP-1699).
+pub(in crate::client) fn priming(at: EventId) -> Bytes {
+    format!("id: {at}\nretry: {RETRY_MS}\ndata: \n\n").into()
+}
+
+struct Open {
+    session: Arc<Session>,
+    reader: Reader,
+    first: Option<Bytes>,
+    /// When the stream ends, finished or not.
+    until: Option<Instant>,
+}
+
+impl Open {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if let Some(first) = self.first.take() {
+            return Some((Ok(first), self));
+        }
+        let until = self.until;
+        let time_is_up = async {
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            biased;
+            event = self.reader.next() => event?,
+            () = self.session.ended.cancelled() => return None,
+            () = time_is_up => return None,
+            () = sleep(KEEP_ALIVE) => KEEP_ALIVE_COMMENT,
+        };
+        Some((Ok(event), self))
+    }
+}
