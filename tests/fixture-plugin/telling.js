@@ -42,7 +42,7 @@ export const telling = {
     return text("The work is done.");
   },
   test_reconnection() {
-    progress(0, 25, 50, 75);
+    progress(...Array(40).keys());
     return text("Still here, and done.");
   },
   test_tool_with_logging() {

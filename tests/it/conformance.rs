@@ -13,8 +13,10 @@ struct Requirements {
     pending: &'static [&'static str],
 }
 
-const LEGACY: Requirements =
-    Requirements { revision: "2025-11-25", pending: &["json-schema-2020-12"] };
+const LEGACY: Requirements = Requirements {
+    revision: "2025-11-25",
+    pending: &["json-schema-2020-12", "server-sse-polling"],
+};
 
 const MODERN: Requirements = Requirements {
     revision: "2026-07-28",
@@ -46,7 +48,7 @@ async fn modern_clients_find_what_2026_07_28_requires_in_a_plugin() {
 }
 
 async fn over_web_socket() -> (TestHub, JoinSet<()>) {
-    let hub = TestHub::start().await;
+    let hub = TestHub::with(fixtures::give_back_soon).await;
     let provider = fixtures::serve(hub.url(), None).await;
     (hub, provider)
 }

@@ -9,7 +9,7 @@ use std::{
 use tempfile::{TempDir, tempdir};
 use tokio::{task::JoinSet, time::interval};
 
-use super::{TestHub, plugins::Folder};
+use super::{TestHub, fixtures, plugins::Folder};
 
 const COMPONENT: &str = "tests/fixture-plugin/built/fixture.wasm";
 const MANIFEST: &str = "fixture.toml";
@@ -17,7 +17,7 @@ const MANIFEST: &str = "fixture.toml";
 /// A hub that serves the tools. Dropping what comes with it removes the plugin's files.
 pub(crate) async fn serve() -> (TestHub, JoinSet<()>) {
     let operator = Operator::new();
-    let hub = operator.folder.hub().await;
+    let hub = operator.folder.hub_with(fixtures::give_back_soon).await;
     let statuses = hub.plugins().statuses(None);
     let is_served = statuses.iter().any(|status| status.serving.is_some());
     assert!(is_served, "the fixture plugin is kept out: {statuses:?}");
