@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test that fails panics")]
 
 mod api;
+mod asked;
 mod bad_input;
 mod cli;
 mod config;

@@ -38,3 +38,27 @@ async function within(milliseconds, promise, what) {
 function description(tools) {
   return tools.find((tool) => tool.name === "test_trigger_tool_change")?.description;
 }
+
+/** What a client that can be asked says that it can. */
+export const capabilities = { elicitation: {}, sampling: {} };
+
+/** How it answers. */
+export const answers = {
+  elicitation: async () => ({
+    action: "accept",
+    content: { name: "Ada", username: "ada", email: "ada@example.com" },
+  }),
+  sampling: async () => ({
+    role: "assistant",
+    content: { type: "text", text: "words of a model" },
+    model: "m",
+    stopReason: "endTurn",
+  }),
+};
+
+/** The first text of each call's result. */
+export async function texts(calls, call) {
+  const said = [];
+  for (const one of calls) said.push((await call(one)).content[0].text);
+  return said;
+}
