@@ -31,11 +31,12 @@ impl Pace {
     pub(super) fn keep(&self) -> Result<(), LimitHit> {
         self.limiter.check().map_err(|early| {
             let wait = early.wait_time_from(TokioClock.now());
+            let whole_seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             LimitHit {
                 bound: "limits.calls_per_second, the calls a user may make per second when \
                         limits.calls_burst is used up,",
                 max: self.per_second,
-                retry_after: Duration::from_secs(wait.as_millis().div_ceil(1_000).max(1) as u64),
+                retry_after: Duration::from_secs(whole_seconds.max(1)),
             }
         })
     }

@@ -383,6 +383,24 @@ async fn a_user_may_have_so_many_calls_in_flight_in_either_era() {
 }
 
 #[tokio::test]
+async fn a_user_may_make_so_many_calls_at_once_and_another_as_many() {
+    let hub = TestHub::with(|config| {
+        config.auth.secret = Some(crate::support::hub::SECRET.into());
+        config.limits.calls_per_second = 1.try_into().expect("not zero");
+        config.limits.calls_burst = 3.try_into().expect("not zero");
+    })
+    .await;
+    let [alice, bob] = ["alice", "bob"].map(|user| McpClient::of_user(&hub, user));
+    let session = alice.initialize("2025-11-25").await;
+    for _ in 0..3 {
+        assert_eq!(alice.call("t", json!({})).await.code(), -32602, "there is no such tool");
+    }
+    refused(&alice.call("t", json!({})).await, "limits.calls_per_second", 1);
+    refused(&session.call(1, "t", json!({})).await, "limits.calls_per_second", 1);
+    assert_eq!(bob.call("t", json!({})).await.code(), -32602, "it is not his limit");
+}
+
+#[tokio::test]
 async fn the_place_of_a_call_comes_back_however_it_ends() {
     let hub = hub(|limits| {
         limits.calls_per_user = count(1);

@@ -159,7 +159,7 @@ async fn one_reads_a_stream_and_only_its_session_can() {
     assert_eq!(first.next().await, None, "another took its place");
     provider.answer(&id, text("hers")).await;
     assert_eq!(rest(&mut second).await, ["hers"]);
-    drop(alice.delete().await);
+    assert_eq!(alice.delete().await, reqwest::StatusCode::NO_CONTENT);
     let gone = alice.client.request(reqwest::Method::GET).header("mcp-session-id", &alice.id);
     let answer = McpClient::send(gone.header("last-event-id", last)).await;
     assert_eq!(answer.status, reqwest::StatusCode::NOT_FOUND);

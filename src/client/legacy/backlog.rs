@@ -567,10 +567,11 @@ mod tests {
         teller.demand(notice("a"));
         teller.demand(notice(&"x".repeat(1_000)));
         teller.demand(notice("b"));
-        let shelf = backlog.shelf.lock();
-        assert_eq!(shelf.events.len(), 1);
-        assert_eq!(shelf.bytes, shelf.events[0].event.len());
-        drop(shelf);
+        {
+            let shelf = backlog.shelf.lock();
+            assert_eq!(shelf.events.len(), 1);
+            assert_eq!(shelf.bytes, shelf.events[0].event.len());
+        }
         assert_eq!(read(&mut events(undecided).await), "b@1_3 ");
         teller.answer(answer("c"));
     }

@@ -86,7 +86,7 @@ impl Exchange {
                 self.pass_on(&notice);
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn pass_on(&self, notice: &Notice) {
