@@ -97,7 +97,7 @@ impl Default for Limits {
             connections: count(20_000),
             connections_per_address: count(10_000),
             tls_handshake_time: Duration::from_secs(10),
-            request_head: ByteSize::kib(64),
+            request_head: ByteSize::kib(32),
             request_head_time: Duration::from_secs(10),
             connection_idle: Duration::from_mins(2),
             requests_per_connection: NonZeroU32::new(100).expect("it is not zero"),

@@ -121,15 +121,23 @@ impl Certificate {
             match self.files.read(self.config.crypto_provider()).await {
                 Ok(certified) => {
                     self.current.0.store(Arc::new(certified));
+                    count("taken");
                     tracing::info!(cert = %self.files.cert.display(), "a new certificate is served");
                 }
-                Err(error) => tracing::error!(
-                    %error,
-                    "the new certificate is not taken; the one before goes on being served"
-                ),
+                Err(error) => {
+                    count("refused");
+                    tracing::error!(
+                        %error,
+                        "the new certificate is not taken; the one before goes on being served"
+                    );
+                }
             }
         }
     }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("mcp_hub_certificates_total", "outcome" => outcome).increment(1);
 }
 
 /// What a file looks like from outside; `None` when it is not there.

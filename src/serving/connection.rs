@@ -7,6 +7,7 @@ use axum::{
     body::Body,
     http::{Request, Response, StatusCode, Version},
 };
+use bytesize::ByteSize;
 use hyper::{body::Incoming, rt::Executor, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -21,7 +22,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     answer::Answer,
-    count_hit,
+    count_hit, head,
     patience::{Overdue, Patience},
     proxies::Proxies,
     stream::Stream,
@@ -75,7 +76,9 @@ impl Host {
     ) -> Self {
         let head = limits::bytes(limits.request_head);
         let mut http = Builder::new(Tasks(lifecycle.clone()));
-        // The head of a request has to fit the buffer it is read into.
+        // The head of a request has to fit the buffer it is read into. What is a little too large is
+        // read to its end, so that its sender can be told.
+        let head = head.saturating_mul(2);
         http.http1().max_buf_size(head);
         http.http2()
             .timer(TokioTimer::new())
@@ -127,6 +130,7 @@ impl Host {
             routes: self.routes.clone(),
             proxies: self.proxies.clone(),
             patience: Arc::clone(&patience),
+            head_max: self.limits.request_head,
             peer,
             is_secure,
         };
@@ -172,6 +176,7 @@ struct Answering {
     routes: TowerToHyperService<Router>,
     proxies: Proxies,
     patience: Arc<Patience>,
+    head_max: ByteSize,
     peer: IpAddr,
     is_secure: bool,
 }
@@ -182,12 +187,17 @@ impl Answering {
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
         let turn = self.patience.begin(request.version() == Version::HTTP_2);
+        let head_max = self.head_max;
+        let is_too_large = head::bytes(&request) > limits::bytes(head_max);
         let client = self.proxies.client(self.peer, request.headers());
         self.proxies.locate(&mut request, self.peer, self.is_secure);
         request.extensions_mut().insert(ClientAddress(client));
-        let answer = self.routes.call(request.map(Body::new));
+        let answer = (!is_too_large).then(|| self.routes.call(request.map(Body::new)));
         async move {
-            let response = answer.await?;
+            let response = match answer {
+                Some(answer) => answer.await?,
+                None => head::too_large(head_max),
+            };
             let status = response.status();
             if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 tracing::debug!(%client, status = status.as_u16(), "not let in");

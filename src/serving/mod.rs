@@ -5,6 +5,7 @@ mod admission;
 mod answer;
 mod certificate;
 mod connection;
+mod head;
 mod open_files;
 mod patience;
 mod proxies;
@@ -17,17 +18,17 @@ use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
-pub use self::{
-    certificate::{BadCertificate, Certificate, Options},
-    open_files::allow_open_files,
-    proxies::Network,
-};
 use self::{
     admission::{Admission, Full},
     connection::Host,
     patience::Patience,
     proxies::Proxies,
     stream::Stream,
+};
+pub use self::{
+    certificate::{BadCertificate, Certificate, Options},
+    open_files::allow_open_files,
+    proxies::Network,
 };
 use crate::{lifecycle::Lifecycle, model::limits::Limits};
 
