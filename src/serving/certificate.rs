@@ -62,11 +62,12 @@ pub enum BadCertificate {
 /// A certificate and its key, in two files that may be replaced at any time.
 pub struct Certificate {
     files: Files,
+    /// How they looked just before they were read.
+    looked: [Option<Look>; 2],
     current: Arc<Current>,
     config: Arc<ServerConfig>,
 }
 
-#[derive(Clone)]
 struct Files {
     cert: PathBuf,
     key: PathBuf,
@@ -86,6 +87,7 @@ impl Certificate {
     /// Reads both files. They have to fit.
     pub async fn load(cert: &Path, key: &Path) -> Result<Self, BadCertificate> {
         let files = Files { cert: cert.to_owned(), key: key.to_owned() };
+        let looked = files.look().await;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let certified = files.read(&provider).await?;
         let current = Arc::new(Current(ArcSwap::from_pointee(certified)));
@@ -95,7 +97,7 @@ impl Certificate {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&current) as _);
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
-        Ok(Self { files, current, config: Arc::new(config) })
+        Ok(Self { files, looked, current, config: Arc::new(config) })
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
@@ -104,8 +106,7 @@ impl Certificate {
 
     /// Looks at the files, for ever, and takes what they hold when it is new and good.
     pub async fn follow(self: Arc<Self>) {
-        let mut known = self.files.look().await;
-        let mut before = known.clone();
+        let (mut known, mut before) = (self.looked, self.looked);
         let mut tick = tokio::time::interval(LOOK_INTERVAL);
         loop {
             tick.tick().await;
@@ -113,7 +114,7 @@ impl Certificate {
             // Both files are replaced one after the other: they are read when they look the same
             // for a second time.
             let has_settled = now == before;
-            before.clone_from(&now);
+            before = now;
             if now == known || !has_settled {
                 continue;
             }
@@ -140,11 +141,19 @@ fn count(outcome: &'static str) {
     metrics::counter!("mcp_hub_certificates_total", "outcome" => outcome).increment(1);
 }
 
-/// What a file looks like from outside; `None` when it is not there.
-type Look = Option<(u64, u64, i64, i64, u64)>;
+/// What a file looks like from outside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Look {
+    device: u64,
+    inode: u64,
+    /// In seconds and nanoseconds.
+    modified: (i64, i64),
+    length: u64,
+}
 
 impl Files {
-    async fn look(&self) -> [Look; 2] {
+    /// Certificate and key; `None` of one that is not there.
+    async fn look(&self) -> [Option<Look>; 2] {
         [look(&self.cert).await, look(&self.key).await]
     }
 
@@ -165,10 +174,15 @@ impl Files {
     }
 }
 
-async fn look(path: &Path) -> Look {
+async fn look(path: &Path) -> Option<Look> {
     // Through links, so that one that is set to another file is seen.
     let meta: Metadata = tokio::fs::metadata(path).await.ok()?;
-    Some((meta.dev(), meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.len()))
+    Some(Look {
+        device: meta.dev(),
+        inode: meta.ino(),
+        modified: (meta.mtime(), meta.mtime_nsec()),
+        length: meta.len(),
+    })
 }
 
 async fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, BadCertificate> {

@@ -55,15 +55,18 @@ impl Proxies {
     /// Who sent the request that came from `peer`: of the addresses it is said to have come by, the
     /// last that is no trusted proxy. Those before are that one's own words.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        if !self.contain(peer) {
+            return peer;
+        }
         let values = headers.get_all(FORWARDED_FOR).iter().rev();
         let hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
         let mut client = peer;
         for hop in hops {
+            let Some(address) = address(hop.trim()) else { break };
+            client = address;
             if !self.contain(client) {
                 break;
             }
-            let Some(address) = address(hop.trim()) else { break };
-            client = address;
         }
         client
     }
@@ -88,6 +91,8 @@ impl Proxies {
             Some(host) => host.parse().ok(),
             None => named_authority(request.uri(), headers),
         };
+        // `user@host` is no host (RFC 9110 §4.2.4), and is not made one here.
+        let authority = authority.filter(|authority| !authority.as_str().contains('@'));
         let mut parts = request.uri().clone().into_parts();
         (parts.scheme, parts.authority) = (Some(scheme), authority);
         // One without a path or a host stays as it is, and is refused as such.
@@ -176,8 +181,10 @@ mod tests {
         assert_eq!(located(PROXY, false, https), "https://hub.lan:8080/mcp?a=b");
         let odd = |request: request::Builder| request.header("x-forwarded-proto", "javascript");
         assert_eq!(located(PROXY, false, odd), "http://hub.lan:8080/mcp?a=b");
-        let bad = |request: request::Builder| request.header("x-forwarded-host", "a b");
-        assert_eq!(located(PROXY, false, bad), "/mcp?a=b");
+        for bad in ["a b", "hub.example.com@evil.example.com", ""] {
+            let bad = |request: request::Builder| request.header("x-forwarded-host", bad);
+            assert_eq!(located(PROXY, false, bad), "/mcp?a=b");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! How many connections there may be, and how long they are waited for.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use bytesize::ByteSize;
 use reqwest::StatusCode;
@@ -214,6 +217,32 @@ async fn so_is_a_provider_that_does_not_take_its_calls() {
     for answer in calls.join_all().await {
         assert_eq!(answer.result()["isError"], true, "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn over_http2_so_many_requests_are_under_way_at_once() {
+    let hub = TestHub::with(|config| {
+        config.limits.requests_per_connection = NonZeroU32::new(2).expect("not zero");
+    })
+    .await;
+    let mut provider = TestProvider::offering(&hub, "p", &[tool("t")]).await;
+    let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build();
+    let client = McpClient::over(http.expect("a client"), hub.url());
+    // The first tells the client of the bound.
+    client.tools().await;
+    let mut calls = JoinSet::new();
+    for _ in 0..3 {
+        let client = client.clone();
+        calls.spawn(async move { client.call("t", json!({})).await });
+    }
+    let first = [provider.next_call().await.0, provider.next_call().await.0];
+    let third = timeout(SOON, provider.next_call()).await;
+    assert!(third.is_err(), "a third request got through: {third:?}");
+    provider.answer(&first[0], text("done")).await;
+    let (third, _) = provider.next_call().await;
+    provider.answer(&first[1], text("done")).await;
+    provider.answer(&third, text("done")).await;
+    assert!(calls.join_all().await.iter().all(|answer| answer.said() == "done"));
 }
 
 #[tokio::test]

@@ -129,6 +129,13 @@ async fn a_hub_under_siege_keeps_its_memory_and_its_clients() {
         longest = longest.max(asked.elapsed());
         calls += 1;
     }
+    let metrics = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let metrics = metrics.get(format!("{}/metrics", hub.url())).send().await.expect("an answer");
+    let metrics = metrics.text().await.expect("a body");
+    for limit in ["request_head_time", "request_bodies", "write_stall"] {
+        let line = format!("mcp_hub_limit_hits_total{{limit=\"limits.{limit}\"}}");
+        assert!(metrics.contains(&line), "no {limit} among\n{metrics}");
+    }
     let highest = memory(process, "VmHWM");
     println!("{calls} calls, the longest {longest:?}; memory {before} KiB, at most {highest} KiB");
     assert!(highest < before + BOUND, "{before} KiB before, {highest} KiB at most");
