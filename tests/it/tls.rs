@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -124,6 +125,55 @@ async fn a_certificate_is_replaced() {
     let _other = other.connect().await.expect("let in over wss");
     let heard = events.next().await.expect("the stream goes on");
     assert_eq!(heard["method"], "notifications/tools/list_changed");
+}
+
+#[tokio::test]
+async fn a_certificate_is_replaced_by_a_link_that_is_set_to_another_folder() {
+    let (folder, authority) = (tempdir().expect("a folder"), Authority::new());
+    let link = |version: &str| {
+        let identity = authority.issue();
+        let target = folder.path().join(version);
+        fs::create_dir(&target).expect("a folder");
+        identity.put(&target);
+        let beside = folder.path().join("beside");
+        std::os::unix::fs::symlink(target, &beside).expect("a link");
+        fs::rename(beside, folder.path().join("current")).expect("moved");
+        identity.der
+    };
+    let first = link("first");
+    let hub = TestHub::with(|config| {
+        config.tls.cert = Some(folder.path().join("current/cert.pem"));
+        config.tls.key = Some(folder.path().join("current/key.pem"));
+    })
+    .await;
+    assert_eq!(shown(&authority.pem, hub.url()).await, first);
+    let second = link("second");
+    let seen = async {
+        while shown(&authority.pem, hub.url()).await != second {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, seen).await.expect("the second is served");
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_hung_up_on() {
+    let (folder, authority, _) = folder();
+    let hub = TestHub::with(|config| {
+        config.tls.cert = Some(folder.path().join("cert.pem"));
+        config.tls.key = Some(folder.path().join("key.pem"));
+        config.limits.connections = NonZeroUsize::new(1).expect("not zero");
+    })
+    .await;
+    let ask = async || {
+        let http = trusting(&authority.pem).build().expect("a client");
+        http.get(format!("{}/healthz", hub.url())).send().await.map(|answer| (http, answer))
+    };
+    let held = ask().await.expect("let in");
+    assert!(ask().await.is_err());
+    drop(held);
+    let served = async { while ask().await.is_err() {} };
+    timeout(PATIENCE, served).await.expect("there is room again");
 }
 
 #[tokio::test]
