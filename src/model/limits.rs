@@ -38,6 +38,9 @@ pub struct Limits {
     /// How long bytes may wait for a peer that takes none of them.
     #[serde(deserialize_with = "time")]
     pub write_stall: Duration,
+    /// All answers that wait for their clients, small ones aside.
+    #[serde(deserialize_with = "size")]
+    pub answers: ByteSize,
     /// The body of one request to `/mcp`.
     #[serde(deserialize_with = "size")]
     pub request_body: ByteSize,
@@ -102,6 +105,7 @@ impl Default for Limits {
             connection_idle: Duration::from_mins(2),
             requests_per_connection: NonZeroU32::new(100).expect("it is not zero"),
             write_stall: Duration::from_secs(60),
+            answers: ByteSize::mib(512),
             request_body: ByteSize::mib(4),
             request_body_time: Duration::from_secs(30),
             request_bodies: ByteSize::mib(256),

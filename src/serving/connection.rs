@@ -22,6 +22,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     answer::Answer,
+    backlog::Backlog,
     count_hit, head,
     patience::{Overdue, Patience},
     proxies::Proxies,
@@ -52,6 +53,7 @@ pub(super) struct Host {
     pub proxies: Proxies,
     pub tls: Option<TlsAcceptor>,
     pub doorman: Doorman,
+    backlog: Arc<Backlog>,
     routes: TowerToHyperService<Router>,
     http: Builder<Tasks>,
 }
@@ -91,7 +93,8 @@ impl Host {
             .keep_alive_timeout(limits.ping_grace);
         let doorman = Doorman::new(lifecycle.clone());
         let routes = TowerToHyperService::new(routes);
-        Self { limits, lifecycle, proxies, tls, doorman, routes, http }
+        let backlog = Arc::new(Backlog::new(limits.answers));
+        Self { limits, lifecycle, proxies, tls, doorman, backlog, routes, http }
     }
 
     /// Serves `peer` on `stream`.
@@ -130,6 +133,7 @@ impl Host {
             routes: self.routes.clone(),
             proxies: self.proxies.clone(),
             patience: Arc::clone(&patience),
+            backlog: Arc::clone(&self.backlog),
             head_max: self.limits.request_head,
             peer,
             is_secure,
@@ -176,6 +180,7 @@ struct Answering {
     routes: TowerToHyperService<Router>,
     proxies: Proxies,
     patience: Arc<Patience>,
+    backlog: Arc<Backlog>,
     head_max: ByteSize,
     peer: IpAddr,
     is_secure: bool,
@@ -192,6 +197,7 @@ impl Answering {
         let client = self.proxies.client(self.peer, request.headers());
         self.proxies.locate(&mut request, self.peer, self.is_secure);
         request.extensions_mut().insert(ClientAddress(client));
+        let backlog = Arc::clone(&self.backlog);
         let answer = (!is_too_large).then(|| self.routes.call(request.map(Body::new)));
         async move {
             let response = match answer {
@@ -202,7 +208,7 @@ impl Answering {
             if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 tracing::debug!(%client, status = status.as_u16(), "not let in");
             }
-            Ok(response.map(|body| Answer::new(body, turn)))
+            Ok(Answer::of(response, turn, backlog))
         }
     }
 }

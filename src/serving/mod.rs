@@ -3,6 +3,7 @@
 
 mod admission;
 mod answer;
+mod backlog;
 mod certificate;
 mod connection;
 mod head;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytesize::ByteSize;
+use mcp_hub::model::limits::Limits;
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::{
@@ -149,20 +150,23 @@ async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
 
 /// A hub with room for a provider and one more, and that provider; each answer of its tool is large.
 async fn stage() -> (TestHub, JoinSet<()>) {
-    let hub = TestHub::with(|config| {
-        config.limits.write_stall = SOON;
-        config.limits.connections = NonZeroUsize::new(2).expect("not zero");
+    stage_with(|limits| {
+        limits.write_stall = SOON;
+        limits.connections = NonZeroUsize::new(2).expect("not zero");
     })
-    .await;
+    .await
+}
+
+async fn stage_with(change: impl FnOnce(&mut Limits)) -> (TestHub, JoinSet<()>) {
+    let hub = TestHub::with(|config| change(&mut config.limits)).await;
     let provider = TestProvider::offering(&hub, "p", &[tool("large")]).await;
     let large = "x".repeat(12 * 1024 * 1024);
     let serving = provider.serve(move |_| text(&large));
     (hub, serving)
 }
 
-#[tokio::test]
-async fn who_does_not_take_an_answer_is_hung_up_on() {
-    let (hub, _serving) = stage().await;
+/// Somebody who has called that tool, and reads nothing.
+async fn calling_large(hub: &TestHub) -> Raw {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"large","arguments":{},
         "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
     let mut raw = Raw::narrow(hub.url()).await;
@@ -173,6 +177,13 @@ async fn who_does_not_take_an_answer_is_hung_up_on() {
         body.len()
     ))
     .await;
+    raw
+}
+
+#[tokio::test]
+async fn who_does_not_take_an_answer_is_hung_up_on() {
+    let (hub, _serving) = stage().await;
+    let raw = calling_large(&hub).await;
     let begun = Instant::now();
     until_there_is_room(hub.url()).await;
     assert!(begun.elapsed() >= SOON, "it had {:?}", begun.elapsed());
@@ -243,6 +254,25 @@ async fn over_http2_so_many_requests_are_under_way_at_once() {
     provider.answer(&first[1], text("done")).await;
     provider.answer(&third, text("done")).await;
     assert!(calls.join_all().await.iter().all(|answer| answer.said() == "done"));
+}
+
+#[tokio::test]
+async fn answers_that_are_not_taken_have_a_bound_together() {
+    let (hub, _serving) = stage_with(|limits| limits.answers = ByteSize::mib(20)).await;
+    let greedy = calling_large(&hub).await;
+    // The head of an answer is there when its body is held.
+    greedy.socket.readable().await.expect("an answer");
+    let client = McpClient::new(&hub);
+    let request =
+        || client.modern_request("tools/call", json!({ "name": "large", "arguments": {} }));
+    let refused = request().send().await.expect("an answer");
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "5");
+    assert!(refused.text().await.expect("a body").contains("limits.answers"));
+    assert_eq!(client.tools().await, ["large"], "small answers get through");
+    drop(greedy);
+    let answered = async { while request().send().await.expect("an answer").status() != 200 {} };
+    timeout(PATIENCE, answered).await.expect("there is room again");
 }
 
 #[tokio::test]

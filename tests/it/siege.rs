@@ -27,7 +27,7 @@ const CALLS_MIN: usize = 10;
 /// The longest any of them may take: the machine is busy with the attack, half of which is run on it.
 const CALL_MAX: Duration = Duration::from_secs(10);
 
-/// What all bodies that are held at once may take, as the hub is told.
+/// What all bodies that are held at once may take, as the hub is told, in KiB.
 const BODIES: u64 = 8 * 1024;
 /// What a connection may take, in KiB: a head (the hub is told 8 KiB of it) twice over, as much again
 /// to be sent, hyper's state, tasks and allocator.
@@ -91,7 +91,7 @@ async fn attack(url: String, number: usize) {
         _ => loop {
             raw = Raw::open(&url).await;
             drop(raw.socket.write_all(post.as_bytes()).await);
-            sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(300)).await;
         },
     }
     // Stays, and reads nothing.
