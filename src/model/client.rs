@@ -1,9 +1,15 @@
 //! Who asks, as it is told to people.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{clock::Timestamp, id::UserId};
+
+/// Where a request or a provider comes from; behind a trusted proxy, what that says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
 
 /// A client that has been here lately: a session, or all that a stateless client of one name asks.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

@@ -10,16 +10,46 @@ use serde::Deserialize;
 
 use super::units::{size, time};
 
+/// The least a client may be allowed for the head of a request: browsers need as much.
+pub const REQUEST_HEAD_MIN: ByteSize = ByteSize::kib(8);
+
 /// The `[limits]` table of the configuration. Sizes read as `"4 MiB"`, times as `"30s"`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
+    /// Connections open at once, in all.
+    pub connections: NonZeroUsize,
+    /// Those of them that come from one address (of IPv6: one /64), trusted proxies aside.
+    pub connections_per_address: NonZeroUsize,
+    /// How long a TLS handshake may take.
+    #[serde(deserialize_with = "time")]
+    pub tls_handshake_time: Duration,
+    /// The head of a request: its first line and headers. At least [`REQUEST_HEAD_MIN`].
+    #[serde(deserialize_with = "size")]
+    pub request_head: ByteSize,
+    /// How long a client may take over a head it has begun, or over the first of a connection.
+    #[serde(deserialize_with = "time")]
+    pub request_head_time: Duration,
+    /// How long a connection may be kept open on which nothing is asked.
+    #[serde(deserialize_with = "time")]
+    pub connection_idle: Duration,
+    /// Requests under way at once on one HTTP/2 connection.
+    pub requests_per_connection: NonZeroU32,
+    /// How long bytes may wait for a peer that takes none of them.
+    #[serde(deserialize_with = "time")]
+    pub write_stall: Duration,
+    /// All answers that wait for their clients, small ones aside.
+    #[serde(deserialize_with = "size")]
+    pub answers: ByteSize,
     /// The body of one request to `/mcp`.
     #[serde(deserialize_with = "size")]
     pub request_body: ByteSize,
     /// How long a client may take to send that body.
     #[serde(deserialize_with = "time")]
     pub request_body_time: Duration,
+    /// All bodies that are being received at once and did not come in one piece.
+    #[serde(deserialize_with = "size")]
+    pub request_bodies: ByteSize,
     /// One WebSocket message from a provider.
     #[serde(deserialize_with = "size")]
     pub provider_message: ByteSize,
@@ -81,10 +111,10 @@ pub struct Limits {
     /// How long a provider that connected may take to register.
     #[serde(deserialize_with = "time")]
     pub provider_registration: Duration,
-    /// How often a provider is pinged.
+    /// How often a provider, or a client over HTTP/2, is pinged.
     #[serde(deserialize_with = "time")]
     pub ping_interval: Duration,
-    /// How long after a ping an entirely silent provider is dropped.
+    /// How long after a ping an entirely silent one is dropped.
     #[serde(deserialize_with = "time")]
     pub ping_grace: Duration,
 }
@@ -92,8 +122,18 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: count(20_000),
+            connections_per_address: count(10_000),
+            tls_handshake_time: Duration::from_secs(10),
+            request_head: ByteSize::kib(32),
+            request_head_time: Duration::from_secs(10),
+            connection_idle: Duration::from_mins(2),
+            requests_per_connection: NonZeroU32::new(100).expect("it is not zero"),
+            write_stall: Duration::from_secs(60),
+            answers: ByteSize::mib(512),
             request_body: ByteSize::mib(4),
             request_body_time: Duration::from_secs(30),
+            request_bodies: ByteSize::mib(256),
             provider_message: ByteSize::mib(16),
             json_depth: count(128),
             tool_definition: ByteSize::kib(256),

@@ -1,6 +1,9 @@
 //! Under which URLs people reach this hub.
 
-use axum::http::{HeaderMap, Uri, header, uri::Authority};
+use axum::http::{
+    HeaderMap, Uri, header,
+    uri::{Authority, Scheme},
+};
 
 /// Where the hub says that it is, if it was told.
 #[derive(Debug, Clone)]
@@ -25,7 +28,9 @@ impl Urls {
         let authority = authority.as_ref();
         let host = authority.map_or("127.0.0.1", Authority::host);
         let port = authority.and_then(Authority::port).map(|port| format!(":{port}"));
-        Base(format!("http://{host}{}", port.unwrap_or_default()))
+        // `serving` has put there what plain HTTP does not say by itself.
+        let scheme = if uri.scheme() == Some(&Scheme::HTTPS) { "https" } else { "http" };
+        Base(format!("{scheme}://{host}{}", port.unwrap_or_default()))
     }
 
     /// Whether a request comes from a page of another origin than this hub's own.

@@ -58,10 +58,25 @@ const KEYS: &[(&str, &str, Shows)] = &[
     ("allow_anonymous", "true", |c| c.allow_anonymous),
     ("allowed_hosts", "['a.example']", |c| c.allowed_hosts == ["a.example"]),
     ("allowed_origins", "['https://a.example']", |c| c.allowed_origins == ["https://a.example"]),
+    ("trusted_proxies", "['127.0.0.1', '10.0.0.0/8']", |c| {
+        c.trusted_proxies.iter().map(ToString::to_string).eq(["127.0.0.1/32", "10.0.0.0/8"])
+    }),
     ("grace", "'7s'", |c| c.grace == Duration::from_secs(7)),
     ("auth.secret", "'12345678901234567890123456789012'", |c| c.auth.secret.is_some()),
     ("auth.issuer", "'us'", |c| c.auth.issuer.as_deref() == Some("us")),
     ("auth.audience", "'hub'", |c| c.auth.audience.as_deref() == Some("hub")),
+    ("tls.cert", "'/srv/cert.pem'", |c| c.tls.cert.as_deref() == Some(Path::new("/srv/cert.pem"))),
+    ("tls.key", "'/srv/key.pem'", |c| c.tls.key.as_deref() == Some(Path::new("/srv/key.pem"))),
+    ("limits.connections", "7", |c| c.limits.connections.get() == 7),
+    ("limits.connections_per_address", "7", |c| c.limits.connections_per_address.get() == 7),
+    ("limits.tls_handshake_time", "'7s'", |c| c.limits.tls_handshake_time.as_secs() == 7),
+    ("limits.request_head", "'9 KiB'", |c| c.limits.request_head == ByteSize::kib(9)),
+    ("limits.request_head_time", "'7s'", |c| c.limits.request_head_time.as_secs() == 7),
+    ("limits.connection_idle", "'7m'", |c| c.limits.connection_idle.as_secs() == 420),
+    ("limits.requests_per_connection", "7", |c| c.limits.requests_per_connection.get() == 7),
+    ("limits.write_stall", "'7s'", |c| c.limits.write_stall.as_secs() == 7),
+    ("limits.answers", "'7 GiB'", |c| c.limits.answers == ByteSize::gib(7)),
+    ("limits.request_bodies", "'7 MiB'", |c| c.limits.request_bodies == ByteSize::mib(7)),
     ("limits.request_body", "'1 MiB'", |c| c.limits.request_body == ByteSize::mib(1)),
     ("limits.request_body_time", "'7s'", |c| c.limits.request_body_time.as_secs() == 7),
     ("limits.provider_message", "'1 MiB'", |c| c.limits.provider_message == ByteSize::mib(1)),
@@ -128,6 +143,11 @@ fn every_key_is_read_from_the_file() {
         if key.starts_with("auth.") && *key != "auth.secret" {
             text.push_str("auth.secret = '12345678901234567890123456789012'\n");
         }
+        match *key {
+            "tls.cert" => text.push_str("tls.key = 'key.pem'\n"),
+            "tls.key" => text.push_str("tls.cert = 'cert.pem'\n"),
+            _ => {}
+        }
         let config = load(&text).unwrap_or_else(|message| panic!("{text}: {message}"));
         assert!(shows(&config), "{key} took no effect");
     }
@@ -167,6 +187,7 @@ fn a_mistake_is_said_with_file_key_and_what_is_allowed() {
         ("instructions = 5", &["hub.toml", "instructions", "text in quotes"]),
         ("allow_anonymous = 'yes'", &["hub.toml", "allow_anonymous", "bool"]),
         ("allowed_hosts = 'a.example'", &["hub.toml", "allowed_hosts", "sequence"]),
+        ("trusted_proxies = ['proxy.lan']", &["hub.toml", "proxy.lan", "10.0.0.0/8"]),
         ("grace = '5 parsecs'", &["hub.toml", "grace", "parsecs"]),
         ("grace = 5", &["hub.toml", "grace", "5", "30s"]),
         ("limits.call_idle = '-1s'", &["hub.toml", "limits.call_idle", "-1s"]),
@@ -216,6 +237,19 @@ fn an_impossible_combination_is_said_with_its_keys() {
             "limits.tool_definition = '2 MiB'\nlimits.provider_message = '1 MiB'",
             &["limits.tool_definition", "limits.provider_message", "2.0 MiB", "1.0 MiB"],
         ),
+        ("tls.cert = 'cert.pem'", &["tls.cert", "tls.key"]),
+        ("tls.key = 'key.pem'", &["tls.cert", "tls.key"]),
+        ("limits.write_stall = '0s'", &["limits.write_stall", "zero"]),
+        ("limits.request_head = '7 KiB'", &["limits.request_head", "7.0 KiB", "8.0 KiB"]),
+        (
+            "limits.request_bodies = '1 MiB'",
+            &["limits.request_body", "limits.request_bodies", "4.0 MiB", "1.0 MiB"],
+        ),
+        (
+            "limits.answers = '15 MiB'",
+            &["limits.provider_message", "limits.answers", "16.0 MiB", "15.0 MiB"],
+        ),
+        ("limits.answers = '63 MiB'", &["plugins.output_max", "limits.answers"]),
         ("log.filter = 'mcp_hub=loud'", &["log.filter", "mcp_hub=loud"]),
         ("listen = '0.0.0.0:80'", &["0.0.0.0:80", "auth.secret", "--allow-anonymous"]),
         ("listen = '[::]:80'", &["[::]:80", "auth.secret", "--allow-anonymous"]),

@@ -112,6 +112,35 @@ async fn a_call_in_flight_finishes_while_nothing_new_is_let_in() {
 }
 
 #[tokio::test]
+async fn over_http2_calls_finish_too_and_idle_connections_hold_nothing_up() {
+    let hub = TestHub::start().await;
+    let mut provider = TestProvider::offering(&hub, "p", &[tool("t")]).await;
+    let http2 = || {
+        let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build();
+        McpClient::over(http.expect("a client"), hub.url())
+    };
+    let (busy, idle, idle_over_http1) = (http2(), http2(), McpClient::new(&hub));
+    for client in [&idle, &idle_over_http1] {
+        client.tools().await;
+    }
+    let url = hub.url().to_owned();
+    let stop = async {
+        let (id, _) = provider.next_call().await;
+        let answer = async {
+            until_draining(&url).await;
+            provider.answer(&id, text("finished")).await;
+            let answered = Instant::now();
+            assert_eq!(provider.close_code().await, 1001, "as soon as no request is left");
+            answered.elapsed()
+        };
+        tokio::join!(hub.stop(), answer).1
+    };
+    let (answer, took) = tokio::join!(busy.call("t", json!({})), stop);
+    assert_eq!(answer.said(), "finished");
+    assert!(took < Duration::from_secs(2), "requests were waited for another {took:?}");
+}
+
+#[tokio::test]
 async fn a_call_beyond_the_grace_is_given_up() {
     let hub = TestHub::with(|config| config.grace = Duration::from_millis(100)).await;
     let mut provider = TestProvider::offering(&hub, "p", &[tool("t")]).await;

@@ -77,6 +77,11 @@ impl Process {
         &self.url
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> i32 {
+        self.child.id().expect("it runs").try_into().expect("a small number")
+    }
+
     pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();
         let kill = Command::new("kill").args([&format!("-{name}"), &id]).status().await;

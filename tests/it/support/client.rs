@@ -107,7 +107,11 @@ impl McpClient {
 
     /// A client of the hub at `url`, wherever that runs.
     pub(crate) fn at(url: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self::over(reqwest::Client::builder().no_proxy().build().expect("a client"), url)
+    }
+
+    /// The same, who makes requests in a way of its own.
+    pub(crate) fn over(http: reqwest::Client, url: &str) -> Self {
         Self { http, endpoint: format!("{url}/mcp"), token: None }
     }
 

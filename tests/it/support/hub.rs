@@ -34,7 +34,7 @@ impl TestHub {
         config.plugins = plugins_of_tests();
         change(&mut config);
         let app = App::start(&config, Metrics::install()).await.expect("the hub starts");
-        let url = format!("http://{}", app.address());
+        let url = app.url();
         Self { app, url }
     }
 

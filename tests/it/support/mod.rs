@@ -9,8 +9,10 @@ pub(crate) mod fixture_plugin;
 pub(crate) mod fixtures;
 pub(crate) mod guest;
 pub(crate) mod hub;
+pub(crate) mod identity;
 pub(crate) mod plugins;
 pub(crate) mod provider;
+pub(crate) mod raw;
 pub(crate) mod witness;
 
 use std::time::Duration;

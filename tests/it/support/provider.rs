@@ -53,10 +53,15 @@ impl TestProvider {
         }
         // Without delay: what a test says in several messages is not to wait for acknowledgements.
         match connect_async_with_config(request, None, true).await {
-            Ok((socket, _)) => Ok(Self { socket, registrations: 0 }),
+            Ok((socket, _)) => Ok(Self::on(socket)),
             Err(Error::Http(response)) => Err(response.status()),
             Err(error) => panic!("cannot connect: {error}"),
         }
+    }
+
+    /// Whatever it is connected by.
+    pub(crate) fn on(socket: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
+        Self { socket, registrations: 0 }
     }
 
     /// Connects and offers `tools` under the given provider and instance name.

@@ -1,0 +1,214 @@
+//! One connection, from its first byte until it is closed or becomes a WebSocket.
+
+use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Response, StatusCode, Version},
+};
+use bytesize::ByteSize;
+use hyper::{body::Incoming, rt::Executor, service::Service};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::{
+    answer::Answer,
+    backlog::Backlog,
+    count_hit, head,
+    patience::{Overdue, Patience},
+    proxies::Proxies,
+    stream::Stream,
+    turned_away::{self, Doorman},
+};
+use crate::{
+    lifecycle::Lifecycle,
+    model::{
+        client::ClientAddress,
+        limits::{self, Limits},
+    },
+};
+
+/// The first byte of a TLS handshake (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 22;
+/// What a client over HTTP/2 may send of one body before it is read, in bytes …
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// … and of all bodies on its connection.
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+/// What is taken of an answer over HTTP/2 before its client asks for it, in bytes.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// What all connections are served with.
+pub(super) struct Host {
+    pub limits: Arc<Limits>,
+    pub lifecycle: Lifecycle,
+    pub proxies: Proxies,
+    pub tls: Option<TlsAcceptor>,
+    pub doorman: Doorman,
+    backlog: Arc<Backlog>,
+    routes: TowerToHyperService<Router>,
+    http: Builder<Tasks>,
+}
+
+/// Runs hyper's tasks, one for each request over HTTP/2, among those of the hub.
+#[derive(Clone)]
+struct Tasks(Lifecycle);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        self.0.spawn(task);
+    }
+}
+
+impl Host {
+    pub(super) fn new(
+        limits: Arc<Limits>,
+        lifecycle: Lifecycle,
+        proxies: Proxies,
+        tls: Option<TlsAcceptor>,
+        routes: Router,
+    ) -> Self {
+        let head = limits::bytes(limits.request_head);
+        let mut http = Builder::new(Tasks(lifecycle.clone()));
+        // The head of a request has to fit the buffer it is read into. What is a little too large is
+        // read to its end, so that its sender can be told.
+        let head = head.saturating_mul(2);
+        http.http1().max_buf_size(head);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.requests_per_connection.get())
+            .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
+            .keep_alive_interval(limits.ping_interval)
+            .keep_alive_timeout(limits.ping_grace);
+        let doorman = Doorman::new(lifecycle.clone());
+        let routes = TowerToHyperService::new(routes);
+        let backlog = Arc::new(Backlog::new(limits.answers));
+        Self { limits, lifecycle, proxies, tls, doorman, backlog, routes, http }
+    }
+
+    /// Serves `peer` on `stream`.
+    pub(super) async fn serve(&self, stream: Stream, peer: IpAddr, patience: Arc<Patience>) {
+        let Some(tls) = &self.tls else {
+            return self.speak(stream, peer, false, patience).await;
+        };
+        match timeout(self.limits.tls_handshake_time, self.secure(tls, stream)).await {
+            Ok(Ok(stream)) => self.speak(stream, peer, true, patience).await,
+            Ok(Err(error)) => tracing::debug!(client = %peer, %error, "no TLS handshake"),
+            Err(_elapsed) => {
+                count_hit("limits.tls_handshake_time");
+                tracing::debug!(client = %peer, "no TLS handshake in time");
+            }
+        }
+    }
+
+    async fn secure(&self, tls: &TlsAcceptor, stream: Stream) -> io::Result<TlsStream<Stream>> {
+        match stream.first_byte().await? {
+            Some(HANDSHAKE) => tls.accept(stream).await,
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(_) => {
+                self.doorman.tell(stream, turned_away::not_tls());
+                Err(io::Error::other("the client does not speak TLS"))
+            }
+        }
+    }
+
+    /// Speaks HTTP, of whichever version the client does.
+    async fn speak<S>(&self, stream: S, peer: IpAddr, is_secure: bool, patience: Arc<Patience>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        patience.start();
+        let answering = Answering {
+            routes: self.routes.clone(),
+            proxies: self.proxies.clone(),
+            patience: Arc::clone(&patience),
+            backlog: Arc::clone(&self.backlog),
+            head_max: self.limits.request_head,
+            peer,
+            is_secure,
+        };
+        let service = hyper::service::service_fn(move |request| answering.answer(request));
+        let serving = self.http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let mut serving = pin!(serving);
+        let mut draining = pin!(self.lifecycle.draining().cancelled_owned());
+        let mut look = pin!(sleep(self.limits.request_head_time));
+        let mut is_ending = false;
+        loop {
+            tokio::select! {
+                served = serving.as_mut() => {
+                    if let Err(error) = served {
+                        tracing::debug!(client = %peer, error, "a connection broke");
+                    }
+                    return;
+                }
+                () = draining.as_mut(), if !is_ending => {
+                    is_ending = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+                () = look.as_mut() => match patience.left() {
+                    Ok(left) => look.as_mut().reset(Instant::now() + left),
+                    // Over HTTP/2 it is told so first.
+                    Err(Overdue::Idle) if !is_ending => {
+                        is_ending = true;
+                        serving.as_mut().graceful_shutdown();
+                        look.as_mut().reset(Instant::now() + self.limits.request_head_time);
+                    }
+                    Err(overdue) => {
+                        count_hit(overdue.limit());
+                        tracing::debug!(client = %peer, limit = overdue.limit(), "hung up");
+                        return;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Hands the requests of one connection on.
+struct Answering {
+    routes: TowerToHyperService<Router>,
+    proxies: Proxies,
+    patience: Arc<Patience>,
+    backlog: Arc<Backlog>,
+    head_max: ByteSize,
+    peer: IpAddr,
+    is_secure: bool,
+}
+
+impl Answering {
+    fn answer(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
+        let turn = self.patience.begin(request.version() == Version::HTTP_2);
+        let head_max = self.head_max;
+        let is_too_large = head::bytes(&request) > limits::bytes(head_max);
+        let client = self.proxies.client(self.peer, request.headers());
+        self.proxies.locate(&mut request, self.peer, self.is_secure);
+        request.extensions_mut().insert(ClientAddress(client));
+        let backlog = Arc::clone(&self.backlog);
+        let answer = (!is_too_large).then(|| self.routes.call(request.map(Body::new)));
+        async move {
+            let response = match answer {
+                Some(answer) => answer.await?,
+                None => head::too_large(head_max),
+            };
+            let status = response.status();
+            if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                tracing::debug!(%client, status = status.as_u16(), "not let in");
+            }
+            Ok(Answer::of(response, turn, backlog))
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! How many connections there may be, and how long they are waited for.
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use bytesize::ByteSize;
+use mcp_hub::model::limits::Limits;
+use reqwest::StatusCode;
+use serde_json::json;
+use tokio::{
+    io::AsyncWriteExt,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use crate::support::{
+    McpClient, PATIENCE, TestHub, TestProvider, eventually,
+    provider::{text, tool},
+    raw::Raw,
+};
+
+/// A time that is over soon.
+const SOON: Duration = Duration::from_millis(300);
+
+/// Waits until a new connection is served.
+async fn until_there_is_room(url: &str) -> Raw {
+    let served = async {
+        loop {
+            let mut raw = Raw::open(url).await;
+            if raw.get("/healthz").await.starts_with("HTTP/1.1 200 ") {
+                return raw;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, served).await.expect("there is room again")
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so() {
+    for (all, per_address, limit) in
+        [(2, 9, "limits.connections)"), (9, 2, "limits.connections_per_address)")]
+    {
+        let hub = TestHub::with(|config| {
+            config.limits.connections = NonZeroUsize::new(all).expect("not zero");
+            config.limits.connections_per_address =
+                NonZeroUsize::new(per_address).expect("not zero");
+        })
+        .await;
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            let mut raw = Raw::open(hub.url()).await;
+            assert!(raw.get("/healthz").await.starts_with("HTTP/1.1 200 "));
+            held.push(raw);
+        }
+        let refused = Raw::open(hub.url()).await.get("/healthz").await;
+        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+        assert!(refused.contains("retry-after: 5\r\n") && refused.contains(limit), "{refused}");
+        assert!(held[0].get("/healthz").await.starts_with("HTTP/1.1 200 "), "the others stay");
+        held.pop();
+        until_there_is_room(hub.url()).await;
+    }
+}
+
+#[tokio::test]
+async fn an_open_websocket_is_a_connection() {
+    let hub = TestHub::with(|config| {
+        config.limits.connections = NonZeroUsize::new(1).expect("not zero");
+    })
+    .await;
+    let provider = TestProvider::dial(&hub, None).await.expect("let in");
+    let refused = TestProvider::dial(&hub, None).await.err();
+    assert_eq!(refused, Some(StatusCode::SERVICE_UNAVAILABLE));
+    drop(provider);
+    until_there_is_room(hub.url()).await;
+}
+
+#[tokio::test]
+async fn the_head_of_a_request_has_a_size() {
+    const MAX: usize = 9 * 1024;
+    let hub = TestHub::with(|config| {
+        config.limits.request_head = ByteSize::b(MAX.try_into().expect("small"));
+    })
+    .await;
+    for (length, expected) in
+        [(MAX - 1, "200"), (MAX, "200"), (MAX + 1, "431"), (MAX * 2, "431"), (MAX * 9, "431")]
+    {
+        let mut head = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ".to_owned();
+        head.extend(std::iter::repeat_n('x', length - head.len() - 4));
+        head.push_str("\r\n\r\n");
+        let mut raw = Raw::open(hub.url()).await;
+        // It may be hung up on in the middle.
+        drop(raw.socket.write_all(head.as_bytes()).await);
+        let answer = raw.answer().await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{length}: {answer}");
+        assert!(length != MAX + 1 || answer.contains("limits.request_head"), "{answer}");
+    }
+}
+
+/// A hub whose connections are waited for no longer than `SOON`, for one reason or another.
+async fn impatient() -> TestHub {
+    TestHub::with(|config| {
+        config.limits.request_head_time = SOON;
+        config.limits.connection_idle = SOON * 2;
+        config.limits.write_stall = SOON;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn half_a_head_is_not_waited_for() {
+    let hub = impatient().await;
+    for said in ["", "GET /healthz HTTP/1.1\r\nhost: local", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let begun = Instant::now();
+        let mut raw = Raw::open(hub.url()).await;
+        raw.say(said).await;
+        raw.ended().await;
+        assert!(begun.elapsed() >= SOON, "{said:?} was cut off after {:?}", begun.elapsed());
+    }
+    let mut raw = Raw::open(hub.url()).await;
+    raw.get("/healthz").await;
+    raw.say("GET ").await;
+    assert_eq!(raw.ended().await, "", "nor that of a second request");
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
+    let hub = impatient().await;
+    let mut provider = TestProvider::offering(&hub, "p", &[tool("t")]).await;
+    let client = McpClient::new(&hub);
+    let mut events = client.listen().await;
+    let mut idle = Raw::open(hub.url()).await;
+    idle.get("/healthz").await;
+    let begun = Instant::now();
+    let answering = async {
+        let (id, _) = provider.next_call().await;
+        assert_eq!(idle.ended().await, "");
+        assert!(begun.elapsed() >= SOON * 2, "closed after {:?}", begun.elapsed());
+        provider.answer(&id, text("late")).await;
+        provider
+    };
+    let (answer, _provider) = tokio::join!(client.call("t", json!({})), answering);
+    assert_eq!(answer.said(), "late");
+    let _second = TestProvider::offering(&hub, "q", &[tool("u")]).await;
+    let heard = events.next().await.expect("the stream goes on");
+    assert_eq!(heard["method"], "notifications/tools/list_changed");
+}
+
+/// A hub with room for a provider and one more, and that provider; each answer of its tool is large.
+async fn stage() -> (TestHub, JoinSet<()>) {
+    stage_with(|limits| {
+        limits.write_stall = SOON;
+        limits.connections = NonZeroUsize::new(2).expect("not zero");
+    })
+    .await
+}
+
+async fn stage_with(change: impl FnOnce(&mut Limits)) -> (TestHub, JoinSet<()>) {
+    let hub = TestHub::with(|config| change(&mut config.limits)).await;
+    let provider = TestProvider::offering(&hub, "p", &[tool("large")]).await;
+    let large = "x".repeat(12 * 1024 * 1024);
+    let serving = provider.serve(move |_| text(&large));
+    (hub, serving)
+}
+
+/// Somebody who has called that tool, and reads nothing.
+async fn calling_large(hub: &TestHub) -> Raw {
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"large","arguments":{},
+        "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    let mut raw = Raw::narrow(hub.url()).await;
+    raw.say(&format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\n\
+         mcp-method: tools/call\r\nmcp-name: large\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+    .await;
+    raw
+}
+
+#[tokio::test]
+async fn who_does_not_take_an_answer_is_hung_up_on() {
+    let (hub, _serving) = stage().await;
+    let raw = calling_large(&hub).await;
+    let begun = Instant::now();
+    until_there_is_room(hub.url()).await;
+    assert!(begun.elapsed() >= SOON, "it had {:?}", begun.elapsed());
+    let heard = raw.ended().await;
+    assert!(heard.starts_with("HTTP/1.1 200 ") && heard.len() < 12 * 1024 * 1024);
+}
+
+#[tokio::test]
+async fn so_is_who_takes_frames_but_no_answer_over_http2() {
+    let (hub, _serving) = stage().await;
+    let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge();
+    let http = http.http2_initial_stream_window_size(65_535).build().expect("a client");
+    let client = McpClient::over(http.clone(), hub.url());
+    let request = client.modern_request("tools/call", json!({ "name": "large", "arguments": {} }));
+    let mut response = request.send().await.expect("the head of an answer");
+    // The connection itself is alive, and answers.
+    let ping = http.get(format!("{}/healthz", hub.url())).send().await.expect("an answer");
+    assert_eq!(ping.status(), StatusCode::OK);
+    until_there_is_room(hub.url()).await;
+    let reading = async { while let Ok(Some(_)) = response.chunk().await {} };
+    timeout(PATIENCE, reading).await.expect("it has been cut off");
+}
+
+#[tokio::test]
+async fn so_is_a_provider_that_does_not_take_its_calls() {
+    let hub = TestHub::with(|config| config.limits.write_stall = SOON).await;
+    let raw = Raw::narrow(hub.url()).await;
+    let url = format!("{}/clients/ws", hub.url().replacen("http", "ws", 1));
+    let (socket, _) =
+        tokio_tungstenite::client_async(url, tokio_tungstenite::MaybeTlsStream::Plain(raw.socket))
+            .await
+            .expect("let in");
+    let mut provider = TestProvider::on(socket);
+    provider.register("p", &[tool("t")]).await;
+    let mut calls = JoinSet::new();
+    for _ in 0..4 {
+        let client = McpClient::new(&hub);
+        let large = json!({ "text": "x".repeat(3 * 1024 * 1024) });
+        calls.spawn(async move { client.call("t", large).await });
+    }
+    eventually("the provider is given up", || hub.hub().figures().providers == 0).await;
+    for answer in calls.join_all().await {
+        assert_eq!(answer.result()["isError"], true, "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn over_http2_so_many_requests_are_under_way_at_once() {
+    let hub = TestHub::with(|config| {
+        config.limits.requests_per_connection = NonZeroU32::new(2).expect("not zero");
+    })
+    .await;
+    let mut provider = TestProvider::offering(&hub, "p", &[tool("t")]).await;
+    let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build();
+    let client = McpClient::over(http.expect("a client"), hub.url());
+    // The first tells the client of the bound.
+    client.tools().await;
+    let mut calls = JoinSet::new();
+    for _ in 0..3 {
+        let client = client.clone();
+        calls.spawn(async move { client.call("t", json!({})).await });
+    }
+    let first = [provider.next_call().await.0, provider.next_call().await.0];
+    let third = timeout(SOON, provider.next_call()).await;
+    assert!(third.is_err(), "a third request got through: {third:?}");
+    provider.answer(&first[0], text("done")).await;
+    let (third, _) = provider.next_call().await;
+    provider.answer(&first[1], text("done")).await;
+    provider.answer(&third, text("done")).await;
+    assert!(calls.join_all().await.iter().all(|answer| answer.said() == "done"));
+}
+
+#[tokio::test]
+async fn answers_that_are_not_taken_have_a_bound_together() {
+    let (hub, _serving) = stage_with(|limits| limits.answers = ByteSize::mib(20)).await;
+    let greedy = calling_large(&hub).await;
+    // The head of an answer is there when its body is held.
+    greedy.socket.readable().await.expect("an answer");
+    let client = McpClient::new(&hub);
+    let request =
+        || client.modern_request("tools/call", json!({ "name": "large", "arguments": {} }));
+    let refused = request().send().await.expect("an answer");
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "5");
+    assert!(refused.text().await.expect("a body").contains("limits.answers"));
+    assert_eq!(client.tools().await, ["large"], "small answers get through");
+    drop(greedy);
+    let answered = async { while request().send().await.expect("an answer").status() != 200 {} };
+    timeout(PATIENCE, answered).await.expect("there is room again");
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_come_to_their_end_have_a_bound_together() {
+    let hub = TestHub::with(|config| {
+        config.limits.request_body = ByteSize::kib(256);
+        config.limits.request_bodies = ByteSize::kib(256);
+    })
+    .await;
+    let head = "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                content-length: 262144\r\n\r\n";
+    let mut held = Vec::new();
+    let refused = async {
+        loop {
+            // In two pieces, the second of which is more than what fits in beside others.
+            let mut raw = Raw::open(hub.url()).await;
+            raw.say(head).await;
+            drop(raw.socket.write_all(&vec![b' '; 150 * 1024]).await);
+            if let Ok(answer) = timeout(Duration::from_millis(100), raw.answer()).await {
+                break answer;
+            }
+            held.push(raw);
+        }
+    };
+    let refused = timeout(PATIENCE, refused).await.expect("they are bounded");
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert!(refused.contains("limits.request_bodies"), "{refused}");
+    assert!(refused.contains("retry-after: 5\r\n"), "{refused}");
+    assert!(McpClient::new(&hub).tools().await.is_empty(), "small ones get in");
+    held.clear();
+    let client = McpClient::new(&hub);
+    let accepted = async {
+        let large = || client.post(" ".repeat(200 * 1024));
+        while McpClient::send(large()).await.status == StatusCode::SERVICE_UNAVAILABLE {}
+    };
+    timeout(PATIENCE, accepted).await.expect("there is room again");
+}
