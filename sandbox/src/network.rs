@@ -127,6 +127,11 @@ pub fn address(url: &Url) -> Option<IpAddr> {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
 
+/// Reads a network such as `10.0.0.0/8`, or an address, which is a network of one.
+pub fn net(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse().map(|address: IpAddr| address.into()).ok())
+}
+
 /// Networks that are not the public Internet (IANA special-purpose registries, RFC 6890 and
 /// those after it).
 const NOT_PUBLIC: &[&str] = &[
