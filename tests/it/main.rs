@@ -13,6 +13,7 @@ mod frames;
 mod guard;
 mod hostile;
 mod input_required;
+mod keys;
 mod limits;
 mod pages;
 mod permissions;

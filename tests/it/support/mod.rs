@@ -9,6 +9,7 @@ pub(crate) mod fixture_plugin;
 pub(crate) mod fixtures;
 pub(crate) mod guest;
 pub(crate) mod hub;
+pub(crate) mod keys;
 pub(crate) mod plugins;
 pub(crate) mod provider;
 pub(crate) mod witness;
