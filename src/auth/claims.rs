@@ -1,7 +1,5 @@
 //! What a token says of its bearer, and by which rules that is believed.
 
-use std::sync::Arc;
-
 use serde::Deserialize;
 
 use super::{
@@ -96,7 +94,7 @@ impl Claims {
         let id =
             UserId::parse(&self.sub).ok_or_else(|| Reason::bad("its `sub` is empty or odd"))?;
         let scopes = match self.scope.or(self.scp) {
-            Some(scopes) => Scopes::Said(Arc::from(scopes.joined())),
+            Some(scopes) => Scopes::said(&scopes.joined()),
             None => Scopes::Unsaid,
         };
         Ok(Bearer { id, scopes, starts, expires })

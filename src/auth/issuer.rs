@@ -29,6 +29,12 @@ pub(super) enum Unproven<'a> {
     Missing(&'a KeyServer),
 }
 
+impl From<Reason> for Unproven<'_> {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason)
+    }
+}
+
 impl Issuer {
     /// Who bears `token`, if it is signed with a key of this issuer and in order.
     pub(super) fn bearer(&self, token: &str, header: &Header) -> Result<Bearer, Unproven<'_>> {
@@ -43,7 +49,7 @@ impl Issuer {
             }
             for key in fitting {
                 match key.claims(token) {
-                    Ok(claims) => return claims.bearer(&self.rules).map_err(Unproven::Refused),
+                    Ok(claims) => return Ok(claims.bearer(&self.rules)?),
                     Err(why) => refused = Some(why),
                 }
             }

@@ -37,9 +37,6 @@ struct Origin {
 
 impl Header {
     pub(super) fn read(token: &str) -> Result<Self, Reason> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(Reason::BadToken(format!("it is longer than {TOKEN_BYTES_MAX} bytes")));
-        }
         let header: Self = part(token, 0)?;
         // RFC 7515 §4.1.11: what is critical must be understood, and none of it is.
         if header.crit.is_some() {
@@ -60,6 +57,14 @@ impl Header {
     pub(super) fn is_by_key_pair(&self) -> bool {
         KEY_PAIRS.contains(&self.alg.as_str())
     }
+}
+
+/// To be asked before anything else is done with `token`.
+pub(super) fn has_bounds(token: &str) -> Result<(), Reason> {
+    if token.len() <= TOKEN_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Reason::BadToken(format!("it is longer than {TOKEN_BYTES_MAX} bytes")))
 }
 
 /// The `iss` that `token` claims.

@@ -16,6 +16,7 @@ mod scope;
 mod signer;
 mod tokens;
 mod user;
+mod verified;
 
 use std::sync::Arc;
 

@@ -7,19 +7,23 @@ use super::{
     claims::{Bearer, Rules},
     denial::{Maker, Reason},
     issuer::{Issuer, Source, Unproven},
-    jose::{Header, claimed_issuer},
+    jose::{Header, claimed_issuer, has_bounds},
     key::Key,
     key_file::KeyFile,
-    key_server::{Fetcher, KeyServer},
+    key_server::{KeyServer, Manners},
     key_set::KeySet,
-    options::{BadOptions, Place},
+    options::{BadOptions, CheckedIssuer, Place},
     ring::{Revision, Ring},
+    verified::{Digest, Verified},
 };
 use crate::model::clock::UnixTime;
 
 /// Everybody whose tokens are believed.
 pub struct Tokens {
     issuers: Vec<Issuer>,
+    /// Of the keys of all of them.
+    revision: Revision,
+    verified: Verified,
     maker: Maker,
 }
 
@@ -35,38 +39,22 @@ impl Tokens {
         resource: Option<&Resource>,
     ) -> Result<(Option<Self>, Vec<Chore>), BadOptions> {
         let (revision, manners) = (Revision::default(), options.manners()?);
-        let mut chores: Vec<Chore> = Vec::new();
+        let mut chores = Vec::new();
         let mut issuers = Vec::new();
-        for issuer in options.checked_issuers()? {
+        for CheckedIssuer { name, audience, places } in options.checked_issuers()? {
             let mut sources = Vec::new();
-            for place in issuer.places {
-                sources.push(match place {
-                    Place::Secret(secret) => {
-                        let keys = KeySet::of(vec![Key::secret(secret.as_bytes())]);
-                        let ring = Arc::new(Ring::new(keys, revision.clone()));
-                        Source { ring, server: None }
-                    }
-                    Place::File(path) => {
-                        let file = KeyFile::open(&path, revision.clone())
-                            .map_err(|fault| BadOptions::KeyFile { path, fault })?;
-                        let ring = file.ring();
-                        chores.push(Box::pin(file.keep()));
-                        Source { ring, server: None }
-                    }
-                    Place::Server(url) => {
-                        let (server, fetcher) =
-                            KeyServer::new(url, manners.clone(), revision.clone())
-                                .map_err(BadOptions::NoClient)?;
-                        chores.push(Box::pin(Fetcher::run(fetcher)));
-                        Source { ring: server.ring(), server: Some(server) }
-                    }
-                });
+            for place in places {
+                let (source, chore) = source(place, &manners, revision.clone())?;
+                sources.push(source);
+                chores.extend(chore);
             }
-            let audience = issuer.audience.or_else(|| resource.map(|own| own.uri.clone()));
-            issuers.push(Issuer { rules: Rules { issuer: issuer.name, audience }, sources });
+            let audience = audience.or_else(|| resource.map(|own| own.uri.clone()));
+            issuers.push(Issuer { rules: Rules { issuer: name, audience }, sources });
         }
         let maker = if options.secret.is_some() { Maker::Hub } else { Maker::Issuer };
-        Ok(((!issuers.is_empty()).then_some(Self { issuers, maker }), chores))
+        let is_on = !issuers.is_empty();
+        let tokens = Self { issuers, revision, verified: Verified::default(), maker };
+        Ok((is_on.then_some(tokens), chores))
     }
 
     pub(super) fn maker(&self) -> Maker {
@@ -79,29 +67,37 @@ impl Tokens {
         let bearer = match self.judge(token) {
             Ok(bearer) => bearer,
             Err(Unproven::Refused(why)) => return Err(why),
-            Err(Unproven::Missing(server)) => {
-                let was_asked = server.refreshed().await;
-                match self.judge(token) {
-                    Ok(bearer) => bearer,
-                    Err(Unproven::Refused(why)) => return Err(why),
-                    Err(Unproven::Missing(_)) if was_asked && !server.is_failing() => {
-                        return Err(Reason::bad(
-                            "it is signed with a key that its issuer does not have",
-                        ));
-                    }
-                    Err(Unproven::Missing(_)) => {
-                        return Err(Reason::NoKeys { retry_after: server.retry_after() });
-                    }
-                }
-            }
+            Err(Unproven::Missing(server)) => self.judge_again(token, server).await?,
         };
         bearer.is_in_time(now, self.maker)?;
         Ok(bearer)
     }
 
+    /// As [`Self::judge`], once `server` has been asked for the key that was missing.
+    async fn judge_again(&self, token: &str, server: &KeyServer) -> Result<Bearer, Reason> {
+        let was_asked = server.refreshed().await;
+        match self.judge(token) {
+            Ok(bearer) => Ok(bearer),
+            Err(Unproven::Refused(why)) => Err(why),
+            Err(Unproven::Missing(_)) if was_asked && !server.is_failing() => {
+                Err(Reason::bad("it is signed with a key that its issuer does not have"))
+            }
+            Err(Unproven::Missing(_)) => Err(Reason::NoKeys { retry_after: server.retry_after() }),
+        }
+    }
+
+    /// As [`Self::verify`], with the keys that are here, and whatever the time.
     fn judge(&self, token: &str) -> Result<Bearer, Unproven<'_>> {
-        let header = Header::read(token).map_err(Unproven::Refused)?;
-        self.issuer(token).map_err(Unproven::Refused)?.bearer(token, &header)
+        has_bounds(token)?;
+        // Read before any key: a change in between makes what is remembered old, never wrong.
+        let (digest, revision) = (Digest::of(token), self.revision.current());
+        if let Some(bearer) = self.verified.get(digest, revision) {
+            return Ok(bearer);
+        }
+        let header = Header::read(token)?;
+        let bearer = self.issuer(token)?.bearer(token, &header)?;
+        self.verified.put(digest, revision, bearer.clone());
+        Ok(bearer)
     }
 
     /// Whose keys `token` has to be signed with. Tokens of nobody in particular are those of the
@@ -118,6 +114,33 @@ impl Tokens {
             .next()
             .or_else(nameless)
             .ok_or_else(|| Reason::bad("its `iss` is none this hub knows"))
+    }
+}
+
+/// Takes the keys of a place, and what keeps them fresh if they can change.
+fn source(
+    place: Place,
+    manners: &Manners,
+    revision: Revision,
+) -> Result<(Source, Option<Chore>), BadOptions> {
+    match place {
+        Place::Secret(secret) => {
+            let keys = KeySet::of(vec![Key::secret(secret.as_bytes())]);
+            let ring = Arc::new(Ring::new(keys, revision));
+            Ok((Source { ring, server: None }, None))
+        }
+        Place::File(path) => {
+            let file = KeyFile::open(&path, revision)
+                .map_err(|fault| BadOptions::KeyFile { path, fault })?;
+            let ring = file.ring();
+            Ok((Source { ring, server: None }, Some(Box::pin(file.keep()))))
+        }
+        Place::Server(url) => {
+            let (server, fetcher) =
+                KeyServer::new(url, manners.clone(), revision).map_err(BadOptions::NoClient)?;
+            let ring = server.ring();
+            Ok((Source { ring, server: Some(server) }, Some(Box::pin(fetcher.run()))))
+        }
     }
 }
 
@@ -178,6 +201,17 @@ mod tests {
         assert!(user.may(Scope::Tools).is_ok() && user.may(Scope::Provide).is_err());
         let expired = verified(&options, &token, end).await.unwrap_err();
         assert_eq!(expired, Reason::Expired(Maker::Hub));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_known_still_has_its_times() {
+        let (tokens, _) = Tokens::new(&options(None, None), None).unwrap();
+        let tokens = tokens.unwrap();
+        let token = hs256(r#"{"sub":"a","exp":1000100,"nbf":999990}"#);
+        for (now, is_good) in [(999_995, true), (1_000_000, true), (1_000_100, false), (1, false)] {
+            let verified = tokens.verify(&token, UnixTime(now)).await;
+            assert_eq!(verified.is_ok(), is_good, "at {now}: {verified:?}");
+        }
     }
 
     #[tokio::test]

@@ -15,14 +15,29 @@ pub struct User {
     metadata: Option<Arc<str>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Scopes {
     /// No authentication at all.
     Every,
     /// A token that names no scopes: its user's own business is permitted.
     Unsaid,
-    /// What the token names, separated by blanks (RFC 8693 §4.2).
-    Said(Arc<str>),
+    /// Whether the token names it, for each of [`Scope::ALL`].
+    Said([bool; Scope::ALL.len()]),
+}
+
+impl Scopes {
+    /// Those that a text has, separated by blanks (RFC 8693 §4.2). Others are of no concern here.
+    pub(super) fn said(text: &str) -> Self {
+        Self::Said(Scope::ALL.map(|scope| text.split(' ').any(|said| said == scope.as_str())))
+    }
+
+    fn has(self, scope: Scope) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Unsaid => scope != Scope::Admin,
+            Self::Said(said) => Scope::ALL.into_iter().zip(said).any(|it| it == (scope, true)),
+        }
+    }
 }
 
 impl User {
@@ -38,12 +53,7 @@ impl User {
     }
 
     pub fn may(&self, scope: Scope) -> Result<(), Denial> {
-        let granted = match &self.scopes {
-            Scopes::Every => true,
-            Scopes::Unsaid => scope != Scope::Admin,
-            Scopes::Said(scopes) => scopes.split(' ').any(|said| said == scope.as_str()),
-        };
-        if granted {
+        if self.scopes.has(scope) {
             Ok(())
         } else {
             Err(Denial::at(scope, self.metadata.as_deref(), Reason::MissingScope(scope)))
