@@ -56,3 +56,22 @@ impl Withheld {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn addresses_that_are_not_allowed_are_left_out() {
+        let name = || "localhost".parse().unwrap();
+        let found = Resolver::new(|address| address.is_loopback()).resolve(name()).await;
+        assert!(found.unwrap().all(|found| found.ip().is_loopback()));
+        let refused = Resolver::new(|_| false).resolve(name()).await.err().unwrap();
+        let withheld = Withheld::behind(&*refused).expect("the reason");
+        assert!(withheld.is_loopback());
+        let v4 = Resolver::new(|address| address == Ipv4Addr::LOCALHOST).resolve(name()).await;
+        assert!(v4.unwrap().all(|found| found.ip() == Ipv4Addr::LOCALHOST));
+    }
+}

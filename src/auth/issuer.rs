@@ -42,16 +42,17 @@ impl Issuer {
         let mut missing = None;
         for Source { ring, server } in &self.sources {
             let keys = ring.keys();
-            let mut fitting = keys.fitting(header).peekable();
-            // A server is asked for a key that it may have, not for one it has for something else.
-            if fitting.peek().is_none() && header.is_by_key_pair() && !keys.knows(header) {
-                missing = missing.or(server.as_deref());
-            }
-            for key in fitting {
+            let mut is_known = keys.knows(header);
+            for key in keys.fitting(header) {
+                is_known |= header.kid.is_none();
                 match key.claims(token) {
                     Ok(claims) => return Ok(claims.bearer(&self.rules)?),
                     Err(why) => refused = Some(why),
                 }
+            }
+            // A server is asked for a key that it may have, not for one that it has for something else.
+            if !is_known && header.is_by_key_pair() {
+                missing = missing.or(server.as_deref());
             }
         }
         Err(match (missing, refused) {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, Uri, header};
 
 pub use self::{
-    denial::{Denial, Reason},
+    denial::{Denial, Maker, Reason},
     hosts::Hosts,
     options::{BadOptions, IssuerOptions, Options},
     resource::Resource,
@@ -51,6 +51,11 @@ impl Gate {
     /// Whether callers have to show a token.
     pub fn asks_for_tokens(&self) -> bool {
         self.tokens.is_some()
+    }
+
+    /// Whether `mcp-hub token` makes them.
+    pub fn signs_tokens(&self) -> bool {
+        self.tokens.as_ref().is_some_and(|tokens| tokens.maker() == Maker::Hub)
     }
 
     /// Checks `Host` and `Origin` alone.

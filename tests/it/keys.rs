@@ -1,7 +1,14 @@
 //! Tokens of others: their keys come from files and servers, change while clients call, and are what
 //! decides; what a token says of itself decides nothing.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use base64::{
     Engine,
@@ -22,6 +29,7 @@ use crate::support::{
     McpClient, PATIENCE, TestHub, TestProvider,
     binary::{Process, run},
     client::Answer as Reply,
+    eventually,
     hub::SECRET,
     keys::{Answer, KeyServer, Pair, in_an_hour},
     provider::{text, tool},
@@ -31,13 +39,19 @@ const KINDS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::Ed
 /// Short, so that tests need not wait for it.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// A hub, and somebody who shows tokens to it.
+struct Door {
+    hub: TestHub,
+    client: McpClient,
+}
+
 /// A hub that believes the keys of `server`, and fetches them only when it has to.
-async fn hub_of(server: &KeyServer) -> TestHub {
+async fn hub_of(server: &KeyServer) -> Door {
     hub_with(server, |_| {}).await
 }
 
-async fn hub_with(server: &KeyServer, change: impl FnOnce(&mut Config)) -> TestHub {
-    TestHub::with(|config| {
+async fn hub_with(server: &KeyServer, change: impl FnOnce(&mut Config)) -> Door {
+    Door::with(|config| {
         config.auth.jwks_url = Some(server.url());
         config.auth.jwks_refresh = Duration::from_secs(3600);
         config.auth.jwks_pause = PAUSE;
@@ -46,24 +60,39 @@ async fn hub_with(server: &KeyServer, change: impl FnOnce(&mut Config)) -> TestH
     .await
 }
 
-async fn list(hub: &TestHub, token: &str) -> Reply {
-    let client = McpClient::new(hub).with_token(token.to_owned());
-    client.modern("tools/list", json!({})).await
-}
+impl Door {
+    async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let hub = TestHub::with(change).await;
+        let client = McpClient::new(&hub);
+        Self { hub, client }
+    }
 
-/// The status that `token` gets.
-async fn tried(hub: &TestHub, token: &str) -> u16 {
-    list(hub, token).await.status.as_u16()
-}
+    fn client(&self, token: &str) -> McpClient {
+        self.client.clone().with_token(token.to_owned())
+    }
 
-/// Waits until `token` gets this status.
-async fn becomes(hub: &TestHub, token: &str, status: u16) {
-    let waiting = async {
-        while tried(hub, token).await != status {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(timeout(PATIENCE, waiting).await.is_ok(), "the token never got {status}");
+    async fn list(&self, token: &str) -> Reply {
+        self.client(token).modern("tools/list", json!({})).await
+    }
+
+    /// The status that `token` gets.
+    async fn tried(&self, token: &str) -> u16 {
+        self.list(token).await.status.as_u16()
+    }
+
+    /// Waits until `token` gets this status.
+    async fn becomes(&self, token: &str, status: u16) {
+        let waiting = async {
+            while self.tried(token).await != status {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(timeout(PATIENCE, waiting).await.is_ok(), "the token never got {status}");
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.hub.url())
+    }
 }
 
 #[tokio::test]
@@ -75,19 +104,19 @@ async fn keys_of_every_kind_let_in_from_a_server_and_from_a_file() {
         let from_server = hub_of(&server).await;
         let file = folder.path().join("key.pem");
         fs::write(&file, pair.pem()).expect("written");
-        let from_file = TestHub::with(|config| config.auth.public_key_file = Some(file)).await;
+        let from_file = Door::with(|config| config.auth.public_key_file = Some(file)).await;
         let nameless = Header { kid: None, ..pair.header() };
         let claims = json!({ "sub": "alice", "exp": in_an_hour() });
         for hub in [&from_server, &from_file] {
             for token in [pair.token("alice"), pair.sign_with(&nameless, &claims)] {
-                assert_eq!(tried(hub, &token).await, 200, "{kind:?}");
+                assert_eq!(hub.tried(&token).await, 200, "{kind:?}");
             }
             let stranger = Pair::new("one", kind).token("alice");
-            let refused = list(hub, &stranger).await;
+            let refused = hub.list(&stranger).await;
             assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{kind:?}");
             assert!(refused.text.contains("another key"), "{}", refused.text);
             let expired = pair.sign(&json!({ "sub": "alice", "exp": 1_000_000 }));
-            let refused = list(hub, &expired).await;
+            let refused = hub.list(&expired).await;
             assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{kind:?}");
             assert!(refused.text.contains("ask the issuer"), "{}", refused.text);
         }
@@ -99,14 +128,15 @@ async fn a_provider_and_its_client_meet_by_tokens_of_an_issuer() {
     let pair = Pair::new("one", Algorithm::ES256);
     let server = KeyServer::publishing(&[&pair]).await;
     let hub = hub_of(&server).await;
-    let mut provider = TestProvider::dial(&hub, Some(&pair.token("alice"))).await.expect("let in");
+    let mut provider =
+        TestProvider::dial(&hub.hub, Some(&pair.token("alice"))).await.expect("let in");
     provider.register("p", &[tool("greet")]).await;
     let _serving = provider.serve(|_| text("hello"));
     for (user, tools) in [("alice", vec!["greet"]), ("bob", vec![])] {
-        let client = McpClient::new(&hub).with_token(pair.token(user));
+        let client = hub.client(&pair.token(user));
         assert_eq!(client.tools().await, tools, "{user}");
     }
-    let client = McpClient::new(&hub).with_token(pair.token("alice"));
+    let client = hub.client(&pair.token("alice"));
     assert_eq!(client.call("greet", json!({})).await.said(), "hello");
 }
 
@@ -117,40 +147,48 @@ async fn keys_rotate_while_clients_keep_calling() {
     let server = KeyServer::publishing(&[&first]).await;
     let hub = Arc::new(hub_of(&server).await);
     let newest = Arc::new(Mutex::new(first.token("alice")));
+    let calls: Arc<[AtomicUsize; 4]> = Arc::default();
     let mut callers = JoinSet::new();
-    for _ in 0..4 {
-        let (hub, newest) = (Arc::clone(&hub), Arc::clone(&newest));
+    for caller in 0..calls.len() {
+        let (hub, newest, calls) = (Arc::clone(&hub), Arc::clone(&newest), Arc::clone(&calls));
         callers.spawn(async move {
-            let mut calls = 0;
             loop {
                 let token = newest.lock().clone();
                 if token.is_empty() {
-                    return calls;
+                    return;
                 }
-                let answer = list(&hub, &token).await;
+                let answer = hub.list(&token).await;
                 assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-                calls += 1;
+                calls[caller].fetch_add(1, Ordering::SeqCst);
             }
         });
     }
+    // Until then somebody may be about to show the token that was the newest before.
+    let all_have_called_since = async || {
+        let before = calls.each_ref().map(|calls| calls.load(Ordering::SeqCst));
+        let has_called =
+            |(calls, before): (&AtomicUsize, _)| calls.load(Ordering::SeqCst) > before + 1;
+        eventually("everybody calls", || calls.iter().zip(before).all(has_called)).await;
+    };
     let mut current = first;
     for number in 1..=ROTATIONS {
         let next = Pair::new(&number.to_string(), KINDS[number % KINDS.len()]);
         // As issuers do: the new key is published before it is used, the old one goes later.
         server.publish(&[&current, &next]);
         *newest.lock() = next.token("alice");
-        assert_eq!(tried(&hub, &next.token("alice")).await, 200);
-        assert_eq!(tried(&hub, &current.token("alice")).await, 200, "it is still published");
+        assert_eq!(hub.tried(&next.token("alice")).await, 200);
+        assert_eq!(hub.tried(&current.token("alice")).await, 200, "it is still published");
+        all_have_called_since().await;
         server.publish(&[&next]);
         current = next;
     }
     newest.lock().clear();
-    while let Some(calls) = callers.join_next().await {
-        assert!(calls.expect("no call was refused") > 0);
+    while let Some(caller) = callers.join_next().await {
+        caller.expect("no call was refused");
     }
     // Another unknown key has the set fetched, and the withdrawn ones are gone.
-    assert_eq!(tried(&hub, &Pair::new("none", Algorithm::EdDSA).token("alice")).await, 401);
-    assert_eq!(tried(&hub, &current.token("alice")).await, 200);
+    assert_eq!(hub.tried(&Pair::new("none", Algorithm::EdDSA).token("alice")).await, 401);
+    assert_eq!(hub.tried(&current.token("alice")).await, 200);
     assert!(server.asked() <= 2 * (ROTATIONS + 2), "{} fetches", server.asked());
 }
 
@@ -159,12 +197,12 @@ async fn a_withdrawn_key_is_good_until_the_next_refresh_and_no_longer() {
     let (old, new) = (Pair::new("old", Algorithm::EdDSA), Pair::new("new", Algorithm::EdDSA));
     let server = KeyServer::publishing(&[&old]).await;
     let hub = hub_with(&server, |config| config.auth.jwks_refresh = PAUSE).await;
-    assert_eq!(tried(&hub, &old.token("alice")).await, 200);
+    assert_eq!(hub.tried(&old.token("alice")).await, 200);
     server.publish(&[&new]);
-    becomes(&hub, &old.token("alice"), 401).await;
-    assert_eq!(tried(&hub, &new.token("alice")).await, 200);
+    hub.becomes(&old.token("alice"), 401).await;
+    assert_eq!(hub.tried(&new.token("alice")).await, 200);
     server.publish(&[]);
-    becomes(&hub, &new.token("alice"), 401).await;
+    hub.becomes(&new.token("alice"), 401).await;
 }
 
 /// Tokens that `pair` never signed, or not so, by what is tried.
@@ -228,7 +266,7 @@ async fn the_key_decides_the_algorithm_and_not_the_token() {
         let from_file = file.clone();
         let hubs = [
             hub_of(&server).await,
-            TestHub::with(|config| config.auth.public_key_file = Some(from_file)).await,
+            Door::with(|config| config.auth.public_key_file = Some(from_file)).await,
             // A hub that takes tokens of its own secret, too.
             hub_with(&server, |config| {
                 config.auth.secret = Some(SECRET.into());
@@ -237,9 +275,9 @@ async fn the_key_decides_the_algorithm_and_not_the_token() {
             .await,
         ];
         for hub in &hubs {
-            assert_eq!(tried(hub, &pair.token("alice")).await, 200, "{kind:?}");
+            assert_eq!(hub.tried(&pair.token("alice")).await, 200, "{kind:?}");
             for (what, forged) in forgeries(&pair) {
-                let answer = list(hub, &forged).await;
+                let answer = hub.list(&forged).await;
                 assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{kind:?}, {what}");
                 assert!(!answer.text.contains(&forged), "{kind:?}, {what}: it is not repeated");
             }
@@ -263,12 +301,12 @@ async fn a_token_cannot_bring_its_own_key() {
             Header { x5u: Some(trap.url()), ..header.clone() },
             Header { x5c: Some(vec!["AAAA".into()]), ..header },
         ] {
-            assert_eq!(tried(&hub, &evil.sign_with(&header, &claims)).await, 401, "{header:?}");
+            assert_eq!(hub.tried(&evil.sign_with(&header, &claims)).await, 401, "{header:?}");
         }
     }
     // They are not read, so they do no harm beside a good signature.
     let header = Header { jku: Some(trap.url()), jwk: Some(jwk), ..own.header() };
-    assert_eq!(tried(&hub, &own.sign_with(&header, &claims)).await, 200);
+    assert_eq!(hub.tried(&own.sign_with(&header, &claims)).await, 200);
     assert_eq!(trap.asked(), 0, "nobody goes where a token says");
 }
 
@@ -300,24 +338,24 @@ async fn a_kid_is_a_name_and_nothing_else() {
         &huge,
     ] {
         let header = Header { kid: Some(id.into()), ..Header::new(Algorithm::EdDSA) };
-        let answer = list(&hub, &evil.sign_with(&header, &claims)).await;
+        let answer = hub.list(&evil.sign_with(&header, &claims)).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{id:?}");
         assert!(id.is_empty() || !answer.text.contains(id), "{id:?} is not repeated");
         // Nor does it help whoever has a good key and calls it so.
-        assert_eq!(tried(&hub, &own.sign_with(&header, &claims)).await, 401, "{id:?}");
+        assert_eq!(hub.tried(&own.sign_with(&header, &claims)).await, 401, "{id:?}");
     }
     let endless = Header { kid: Some("k".repeat(100_000)), ..Header::new(Algorithm::EdDSA) };
-    let status = tried(&hub, &own.sign_with(&endless, &claims)).await;
+    let status = hub.tried(&own.sign_with(&endless, &claims)).await;
     assert!(matches!(status, 401 | 431), "{status}");
     // A name that is no text.
     let part = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     for id in [json!(["one"]), json!({ "one": 1 }), json!(1), json!(true)] {
         let token =
             format!("{}.{}.AAAA", part(&json!({ "alg": "EdDSA", "kid": id })), part(&claims));
-        assert_eq!(tried(&hub, &token).await, 401, "{id}");
+        assert_eq!(hub.tried(&token).await, 401, "{id}");
     }
     assert_eq!(trap.asked(), 0);
-    assert_eq!(tried(&hub, &own.token("alice")).await, 200);
+    assert_eq!(hub.tried(&own.token("alice")).await, 200);
 }
 
 #[tokio::test]
@@ -326,16 +364,16 @@ async fn made_up_names_do_not_hammer_the_key_server() {
     let own = Pair::new("one", Algorithm::EdDSA);
     let server = KeyServer::publishing(&[&own]).await;
     let hub = Arc::new(hub_with(&server, |config| config.auth.jwks_pause = PAUSE).await);
-    assert_eq!(tried(&hub, &own.token("alice")).await, 200);
+    assert_eq!(hub.tried(&own.token("alice")).await, 200);
     let (began, before) = (Instant::now(), server.asked());
     let mut attackers = JoinSet::new();
     for number in 0..200 {
         let hub = Arc::clone(&hub);
         let evil = Pair::new(&format!("made-up-{number}"), Algorithm::EdDSA).token("alice");
-        attackers.spawn(async move { tried(&hub, &evil).await });
+        attackers.spawn(async move { hub.tried(&evil).await });
     }
     // Whoever has a known key does not wait for that.
-    let known = timeout(PATIENCE, tried(&hub, &own.token("alice"))).await;
+    let known = timeout(PATIENCE, hub.tried(&own.token("alice"))).await;
     assert_eq!(known, Ok(200));
     while let Some(status) = attackers.join_next().await {
         assert_eq!(status.expect("an answer"), 401);
@@ -352,20 +390,20 @@ async fn a_server_that_is_not_there_yet_is_no_reason_not_to_start() {
     server.close().await;
     let hub = hub_of(&server).await;
     let token = pair.token("alice");
-    let answer = list(&hub, &token).await;
+    let answer = hub.list(&token).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.text.contains("keys of its issuer could not be fetched"), "{}", answer.text);
     assert_eq!(answer.headers["retry-after"], "1");
     assert!(!answer.headers.contains_key("www-authenticate"), "the token is not at fault");
-    let provider = TestProvider::dial(&hub, Some(&token)).await;
+    let provider = TestProvider::dial(&hub.hub, Some(&token)).await;
     assert_eq!(provider.err(), Some(StatusCode::SERVICE_UNAVAILABLE));
-    let url = format!("{}/api/v1/me", hub.url());
+    let url = hub.url("/api/v1/me");
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let problem = http.get(url).bearer_auth(&token).send().await.expect("an answer");
     assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(problem.headers()["retry-after"], "1");
     server.open().await;
-    becomes(&hub, &token, 200).await;
+    hub.becomes(&token, 200).await;
 }
 
 #[tokio::test]
@@ -374,7 +412,7 @@ async fn whatever_becomes_of_the_server_known_keys_stay() {
     let mut server = KeyServer::publishing(&[&known]).await;
     let elsewhere = KeyServer::publishing(&[&known, &new]).await;
     let hub = hub_of(&server).await;
-    assert_eq!(tried(&hub, &known.token("alice")).await, 200);
+    assert_eq!(hub.tried(&known.token("alice")).await, 200);
     let huge = json!({ "keys": [new.jwk()], "padding": "x".repeat(300_000) }).to_string();
     let many: Vec<_> = (0..65).map(|_| new.jwk()).collect();
     for (what, answer) in [
@@ -389,16 +427,16 @@ async fn whatever_becomes_of_the_server_known_keys_stay() {
         ("a detour", Answer::Redirect(elsewhere.url())),
     ] {
         server.does(answer);
-        assert_eq!(tried(&hub, &new.token("alice")).await, 503, "{what}");
-        assert_eq!(tried(&hub, &known.token("alice")).await, 200, "{what}");
+        assert_eq!(hub.tried(&new.token("alice")).await, 503, "{what}");
+        assert_eq!(hub.tried(&known.token("alice")).await, 200, "{what}");
     }
     server.close().await;
-    assert_eq!(tried(&hub, &new.token("alice")).await, 503);
-    assert_eq!(tried(&hub, &known.token("alice")).await, 200);
+    assert_eq!(hub.tried(&new.token("alice")).await, 503);
+    assert_eq!(hub.tried(&known.token("alice")).await, 200);
     assert_eq!(elsewhere.asked(), 0, "redirects are not followed");
     server.publish(&[&known, &new]);
     server.open().await;
-    becomes(&hub, &new.token("alice"), 200).await;
+    hub.becomes(&new.token("alice"), 200).await;
 }
 
 #[tokio::test]
@@ -435,18 +473,18 @@ async fn a_silent_server_holds_up_only_those_whose_keys_it_has() {
     let (known, new) = (Pair::new("one", Algorithm::ES256), Pair::new("two", Algorithm::ES256));
     let server = KeyServer::publishing(&[&known]).await;
     let hub = hub_of(&server).await;
-    assert_eq!(tried(&hub, &known.token("alice")).await, 200);
+    assert_eq!(hub.tried(&known.token("alice")).await, 200);
     server.does(Answer::Silence);
     let asked = async {
         server.asked_again().await;
         for _ in 0..20 {
-            let answer = timeout(Duration::from_secs(5), tried(&hub, &known.token("alice"))).await;
+            let answer = timeout(Duration::from_secs(5), hub.tried(&known.token("alice"))).await;
             assert_eq!(answer, Ok(200), "while a fetch hangs");
         }
     };
     let token = new.token("alice");
     tokio::select! {
-        status = tried(&hub, &token) => panic!("{status} before there was an answer"),
+        status = hub.tried(&token) => panic!("{status} before there was an answer"),
         () = asked => {}
     }
 }
@@ -459,11 +497,11 @@ async fn a_name_may_not_lead_to_this_machine() {
     // As the resolver sees it a name like any other, and at a private address if it is known at all.
     let url = format!("https://localhost.:{port}");
     let hub = hub_with(&server, |config| config.auth.jwks_url = Some(url)).await;
-    assert_eq!(tried(&hub, &pair.token("alice")).await, 503);
+    assert_eq!(hub.tried(&pair.token("alice")).await, 503);
     assert_eq!(server.asked(), 0);
     let url = server.url().replace("127.0.0.1", "localhost");
     let hub = hub_with(&server, |config| config.auth.jwks_url = Some(url)).await;
-    assert_eq!(tried(&hub, &pair.token("alice")).await, 200, "said in so many words");
+    assert_eq!(hub.tried(&pair.token("alice")).await, 200, "said in so many words");
 }
 
 #[tokio::test]
@@ -474,26 +512,26 @@ async fn a_key_file_is_replaced_without_a_restart() {
     let [old, new] = &pairs;
     fs::write(&file, old.pem()).expect("written");
     let path = file.clone();
-    let hub = TestHub::with(|config| config.auth.public_key_file = Some(path)).await;
-    assert_eq!(tried(&hub, &old.token("alice")).await, 200);
+    let hub = Door::with(|config| config.auth.public_key_file = Some(path)).await;
+    assert_eq!(hub.tried(&old.token("alice")).await, 200);
     // Both for a while, moved into place.
     let next = folder.path().join("next.pem");
     fs::write(&next, old.pem() + &new.pem()).expect("written");
     fs::rename(&next, &file).expect("moved");
-    becomes(&hub, &new.token("alice"), 200).await;
-    assert_eq!(tried(&hub, &old.token("alice")).await, 200);
+    hub.becomes(&new.token("alice"), 200).await;
+    assert_eq!(hub.tried(&old.token("alice")).await, 200);
     // Then the new one only, written in place.
     fs::write(&file, new.pem()).expect("written");
-    becomes(&hub, &old.token("alice"), 401).await;
-    assert_eq!(tried(&hub, &new.token("alice")).await, 200);
+    hub.becomes(&old.token("alice"), 401).await;
+    assert_eq!(hub.tried(&new.token("alice")).await, 200);
     // What is no key takes nothing away, and does not hide what comes after it.
     fs::write(&file, "-----BEGIN PUBLIC KEY-----\nhalf").expect("written");
-    assert_eq!(tried(&hub, &new.token("alice")).await, 200);
+    assert_eq!(hub.tried(&new.token("alice")).await, 200);
     fs::remove_file(&file).expect("removed");
-    assert_eq!(tried(&hub, &new.token("alice")).await, 200);
+    assert_eq!(hub.tried(&new.token("alice")).await, 200);
     fs::write(&file, old.pem()).expect("written");
-    becomes(&hub, &old.token("alice"), 200).await;
-    assert_eq!(tried(&hub, &new.token("alice")).await, 401);
+    hub.becomes(&old.token("alice"), 200).await;
+    assert_eq!(hub.tried(&new.token("alice")).await, 401);
 }
 
 #[tokio::test]
@@ -520,7 +558,7 @@ async fn a_key_of_one_issuer_does_not_speak_for_another() {
     fs::write(&b_file, b.pem()).expect("written");
     fs::write(&own_file, own.pem()).expect("written");
     let url = server.url();
-    let hub = TestHub::with(|config| {
+    let hub = Door::with(|config| {
         config.auth.public_key_file = Some(own_file);
         config.auth.jwks_pause = PAUSE;
         config.auth.issuers = vec![
@@ -556,7 +594,7 @@ async fn a_key_of_one_issuer_does_not_speak_for_another() {
         (&b, Some("https://c.example"), None, 401),
     ] {
         let claims = json!({ "sub": "alice", "exp": in_an_hour(), "iss": issuer, "aud": audience });
-        assert_eq!(tried(&hub, &pair.sign(&claims)).await, status, "{} {claims}", pair.id);
+        assert_eq!(hub.tried(&pair.sign(&claims)).await, status, "{} {claims}", pair.id);
     }
 }
 
@@ -571,7 +609,7 @@ async fn clients_are_led_to_the_authorization_server() {
     .await;
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     for path in ["", "/mcp"] {
-        let url = format!("{}/.well-known/oauth-protected-resource{path}", hub.url());
+        let url = hub.url(&format!("/.well-known/oauth-protected-resource{path}"));
         let answer = http.get(&url).send().await.expect("an answer");
         assert_eq!(answer.headers()["content-type"], "application/json");
         let metadata: Value = answer.json().await.expect("JSON");
@@ -586,11 +624,11 @@ async fn clients_are_led_to_the_authorization_server() {
         r#"resource_metadata="https://hub.example.com/.well-known/oauth-protected-resource/mcp""#;
     let challenge =
         |answer: &Reply| answer.headers["www-authenticate"].to_str().expect("ASCII").to_owned();
-    let stranger = McpClient::new(&hub).modern("tools/list", json!({})).await;
+    let stranger = hub.client.modern("tools/list", json!({})).await;
     assert_eq!(challenge(&stranger), format!(r#"Bearer scope="mcp:tools", {metadata}"#));
-    let refused = challenge(&list(&hub, "nonsense").await);
+    let refused = challenge(&hub.list("nonsense").await);
     assert_eq!(refused, format!(r#"Bearer error="invalid_token", scope="mcp:tools", {metadata}"#));
-    let provider = http.get(format!("{}/clients/ws", hub.url())).send().await.expect("an answer");
+    let provider = http.get(hub.url("/clients/ws")).send().await.expect("an answer");
     let said = provider.headers()["www-authenticate"].to_str().expect("ASCII");
     assert_eq!(said, format!(r#"Bearer scope="mcp:provide", {metadata}"#));
     // Tokens have to be for this hub; whoever has one for another is led to where they get it.
@@ -601,13 +639,13 @@ async fn clients_are_led_to_the_authorization_server() {
         pair.sign(&claims)
     };
     let own = "https://hub.example.com/mcp";
-    assert_eq!(tried(&hub, &with(json!({ "scope": "mcp:tools" }))).await, 401);
+    assert_eq!(hub.tried(&with(json!({ "scope": "mcp:tools" }))).await, 401);
     assert_eq!(
-        tried(&hub, &with(json!({ "scope": "mcp:tools", "aud": "https://b/mcp" }))).await,
+        hub.tried(&with(json!({ "scope": "mcp:tools", "aud": "https://b/mcp" }))).await,
         401
     );
-    assert_eq!(tried(&hub, &with(json!({ "scope": "mcp:tools", "aud": [own] }))).await, 200);
-    let narrow = list(&hub, &with(json!({ "aud": own }))).await;
+    assert_eq!(hub.tried(&with(json!({ "scope": "mcp:tools", "aud": [own] }))).await, 200);
+    let narrow = hub.list(&with(json!({ "aud": own }))).await;
     assert_eq!(narrow.status, StatusCode::FORBIDDEN);
     let said = challenge(&narrow);
     for part in
@@ -615,7 +653,9 @@ async fn clients_are_led_to_the_authorization_server() {
     {
         assert!(said.contains(part), "{said}");
     }
-    let users = http.get(format!("{}/api/v1/users", hub.url()));
+    let page = http.get(hub.url("/")).send().await.expect("a page").text().await.expect("text");
+    assert!(page.contains("identity provider") && !page.contains("mcp-hub token --user"));
+    let users = http.get(hub.url("/api/v1/users"));
     let users = users.bearer_auth(with(json!({ "scope": "mcp:tools", "aud": own }))).send().await;
     let users = users.expect("an answer");
     assert_eq!(users.status(), StatusCode::FORBIDDEN);
