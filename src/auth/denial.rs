@@ -38,7 +38,8 @@ pub enum Reason {
     #[error("the token is not valid: {0}")]
     BadToken(String),
     #[error(
-        "the token cannot be judged now: the keys of its issuer could not be fetched; try again soon"
+        "the token cannot be judged now: the keys of its issuer could not be fetched; \
+         try again soon"
     )]
     NoKeys { retry_after: Duration },
     #[error("the token lacks the scope {0}")]
@@ -160,6 +161,8 @@ mod tests {
     fn a_challenge_names_the_metadata_only_where_there_is_some() {
         let url = "https://hub/.well-known/oauth-protected-resource/mcp";
         let metadata = format!(r#"scope="mcp:tools", resource_metadata="{url}""#);
+        let lacks = r#"Bearer error="insufficient_scope""#;
+        let why = "the token lacks the scope mcp:tools";
         for (reason, bare, full) in [
             (Reason::NoToken(Maker::Hub), "Bearer".to_owned(), format!("Bearer {metadata}")),
             (
@@ -169,10 +172,8 @@ mod tests {
             ),
             (
                 Reason::MissingScope(Scope::Tools),
-                r#"Bearer error="insufficient_scope", scope="mcp:tools""#.into(),
-                format!(
-                    r#"Bearer error="insufficient_scope", {metadata}, error_description="the token lacks the scope mcp:tools""#
-                ),
+                format!(r#"{lacks}, scope="mcp:tools""#),
+                format!(r#"{lacks}, {metadata}, error_description="{why}""#),
             ),
         ] {
             assert_eq!(challenge(Scope::Tools, None, &reason), Some(bare));

@@ -50,7 +50,7 @@ impl Issuer {
                     Err(why) => refused = Some(why),
                 }
             }
-            // A server is asked for a key that it may have, not for one that it has for something else.
+            // A server is asked for what it may have, not for what it has for something else.
             if !is_known && header.is_by_key_pair() {
                 missing = missing.or(server.as_deref());
             }

@@ -36,7 +36,8 @@ pub enum BadKeyFile {
     )]
     Empty,
     #[error(
-        "it holds a private key, which nobody but its owner may have; only the public one belongs there"
+        "it holds a private key, which nobody but its owner may have; only the public one \
+         belongs there"
     )]
     Private,
     #[error("it has {0} public keys, more than {TRIED_MAX}")]
@@ -91,7 +92,8 @@ impl KeyFile {
             return Ok(());
         }
         let keys = parse(&read)?;
-        tracing::info!(file = %self.path.display(), keys = keys.len(), "the public keys were replaced");
+        let file = self.path.display();
+        tracing::info!(%file, keys = keys.len(), "the public keys were replaced");
         self.read = read;
         self.ring.replace(keys);
         Ok(())

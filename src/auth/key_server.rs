@@ -23,7 +23,7 @@ use metrics::counter;
 use reqwest::{Client, StatusCode, Url};
 use tokio::{
     sync::{Notify, Semaphore, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -163,7 +163,7 @@ impl KeyServer {
         self.wanted.notify_one();
         // The fetch that is waited for begins after the pause, and may be the one after that which
         // runs now.
-        let patience = 2 * FETCH_TIME + self.manners.pause;
+        let patience = self.manners.pause.saturating_add(2 * FETCH_TIME);
         timeout(patience, fetches.changed()).await.is_ok()
     }
 }
@@ -174,7 +174,6 @@ impl Fetcher {
         let Manners { refresh, pause, .. } = self.server.manners;
         let mut told = None;
         loop {
-            let began = Instant::now();
             let fetched = self.fetch().await;
             let is_failing = fetched.is_err();
             self.tell(&fetched, &mut told);
@@ -183,10 +182,10 @@ impl Fetcher {
             }
             self.server.is_failing.store(is_failing, Ordering::Release);
             self.server.fetches.send_modify(|count| *count += 1);
-            sleep_until(began + pause).await;
-            let next = began + if is_failing { RETRY.min(refresh) } else { refresh };
+            sleep(pause).await;
+            let due = if is_failing { RETRY.min(refresh) } else { refresh };
             tokio::select! {
-                () = sleep_until(next) => {}
+                () = sleep(due.saturating_sub(pause)) => {}
                 () = self.server.wanted.notified() => {}
             }
         }
@@ -221,11 +220,11 @@ impl Fetcher {
         }
         match fetched {
             Ok(keys) if keys.len() == 0 => {
-                tracing::warn!(%url, "the issuer has no key that the hub can use: its tokens are refused");
+                tracing::warn!(%url, "the issuer has no key of use here: its tokens are refused");
             }
             Ok(keys) => tracing::info!(%url, keys = keys.len(), "the issuer's keys were fetched"),
             Err(error) => {
-                tracing::warn!(%url, %error, "the issuer's keys could not be fetched; those of before stay in use");
+                tracing::warn!(%url, %error, "no keys were fetched; those of before stay in use");
             }
         }
         *told = Some(news);

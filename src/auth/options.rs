@@ -84,10 +84,13 @@ pub enum BadOptions {
          \"https://login.example.com/jwks.json\" (http only to this machine)"
     )]
     NotAKeyUrl(String),
+    #[error("a jwks_url has a user name or password in it; public keys need none, so leave it out")]
+    Credentials,
     #[error("auth.jwks_addresses: {0:?} is no network; write one such as \"10.0.0.0/8\"")]
     NoNetwork(String),
     #[error(
-        "auth.issuers: {0:?} has neither jwks_url nor public_key_file, so no token of it can be verified"
+        "auth.issuers: {0:?} has neither jwks_url nor public_key_file, so no token of it can be \
+         verified"
     )]
     NoKeys(String),
     #[error("auth.issuers: {0:?} is there twice; put its keys together")]
@@ -98,9 +101,15 @@ pub enum BadOptions {
     )]
     NotAnAuthorizationServer(String),
     #[error(
-        "{key} is set, but without auth.secret, auth.public_key_file, auth.jwks_url or auth.issuers nobody's token is looked at"
+        "{key} is set, but without auth.secret, auth.public_key_file, auth.jwks_url or \
+         auth.issuers nobody's token is looked at"
     )]
     RulesWithoutKeys { key: &'static str },
+    #[error(
+        "auth.issuer is set, but there is neither auth.secret, auth.public_key_file nor \
+         auth.jwks_url to go with it; those of auth.issuers have names of their own"
+    )]
+    NameWithoutKeys,
     #[error("there can be no HTTP client to fetch keys with: {0}")]
     NoClient(reqwest::Error),
 }
@@ -122,15 +131,19 @@ pub(super) enum Place {
 impl Options {
     /// Whether callers have to show a token.
     pub fn is_on(&self) -> bool {
-        self.secret.is_some() || self.has_key_pairs() || !self.issuers.is_empty()
+        self.has_own_keys() || !self.issuers.is_empty()
     }
 
-    fn has_key_pairs(&self) -> bool {
-        self.public_key_file.is_some() || self.jwks_url.is_some()
+    /// Whether there are keys other than those of `issuers`.
+    fn has_own_keys(&self) -> bool {
+        self.secret.is_some() || self.public_key_file.is_some() || self.jwks_url.is_some()
     }
 
     /// Checks what needs no file and no network.
     pub fn check(&self) -> Result<(), BadOptions> {
+        if self.issuer.is_some() && self.is_on() && !self.has_own_keys() {
+            return Err(BadOptions::NameWithoutKeys);
+        }
         for (key, is_set) in [
             ("auth.issuer", self.issuer.is_some()),
             ("auth.audience", self.audience.is_some()),
@@ -197,6 +210,10 @@ fn places(file: Option<&PathBuf>, url: Option<&String>) -> Result<Vec<Place>, Ba
 
 fn key_url(text: &str) -> Result<Url, BadOptions> {
     let url: Option<Url> = text.parse().ok();
+    // It is not repeated: complaints are for everybody to read, and so is the log.
+    if url.as_ref().is_some_and(|url| !url.username().is_empty() || url.password().is_some()) {
+        return Err(BadOptions::Credentials);
+    }
     let url = url.filter(|url| is_safe(url) && url.fragment().is_none());
     url.ok_or_else(|| BadOptions::NotAKeyUrl(text.to_owned()))
 }

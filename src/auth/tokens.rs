@@ -31,9 +31,9 @@ pub struct Tokens {
 pub type Chore = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Tokens {
-    /// Reads the keys that are at hand; the chores bring those of servers, and newer ones. Tokens have
-    /// to be for `resource` where `options` do not say otherwise. `None` when there are no keys at all:
-    /// authentication is off.
+    /// Reads the keys that are at hand; the chores bring those of servers, and newer ones. Tokens
+    /// have to be for `resource` where `options` do not say otherwise. `None` when there are no keys
+    /// at all: authentication is off.
     pub fn new(
         options: &Options,
         resource: Option<&Resource>,

@@ -43,7 +43,7 @@ impl Default for Verified {
 }
 
 impl Verified {
-    /// Who bears the token, if it was found good with the keys of `revision`. It may have expired since.
+    /// Who bears the token, if it was found good with the keys of `revision`. It may have expired.
     pub(super) fn get(&self, digest: Digest, revision: u64) -> Option<Bearer> {
         let known = self.0[digest.place()].load();
         let known = known.as_ref()?;

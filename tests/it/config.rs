@@ -249,12 +249,17 @@ fn keys_and_issuers_that_cannot_be_are_refused() {
         ("auth.jwks_url = 'http://login.example.com/keys'".into(), &["jwks_url", "https://"][..]),
         ("auth.jwks_url = 'http://10.0.0.7/keys'".into(), &["jwks_url", "https://"]),
         ("auth.jwks_url = 'file:///etc/keys'".into(), &["jwks_url", "file:///etc/keys"]),
+        ("auth.jwks_url = 'https://a:b@login.example.com/keys'".into(), &["jwks_url", "password"]),
         ("auth.jwks_url = 'keys'".into(), &["jwks_url", "keys"]),
         ("auth.jwks_refresh = '0s'".into(), &["auth.jwks_refresh", "zero"]),
         ("auth.jwks_pause = '0s'".into(), &["auth.jwks_pause", "zero"]),
         (
             "auth.jwks_addresses = ['inside']".into(),
             &["auth.jwks_addresses", "inside", "10.0.0.0/8"],
+        ),
+        (
+            format!("auth.issuer = 'us'\n{issuer}, public_key_file = 'k'}}]"),
+            &["auth.issuer is set", "auth.issuers"],
         ),
         (format!("{issuer}}}]"), &["auth.issuers", "https://a.example", "public_key_file"]),
         (format!("{issuer}, secret = 'x'}}]"), &["no such key"]),
