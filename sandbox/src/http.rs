@@ -2,24 +2,16 @@
 //!
 //! Every request comes through here, so a guest that follows a redirect is checked anew; the client
 //! itself follows none and knows no proxy. Names are resolved once, by [`Resolver`], and connected
-//! to at just the addresses that were checked: a name server that says one thing to the check and
-//! another to the connection gains nothing.
+//! to at just the addresses that were checked.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::TryFutureExt;
 use http::{Method, Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyDataStream, BodyExt, Full};
-use reqwest::{
-    Client, Url,
-    dns::{Addrs, Name, Resolve, Resolving},
-};
+use reqwest::{Client, Url};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
@@ -28,6 +20,7 @@ use super::{
     denials::Denials,
     grants::Grants,
     network::{address, is_public, plain},
+    resolver::{Resolver, Withheld},
 };
 
 /// How long a connection may stay open unused for the plugin's next call.
@@ -50,13 +43,15 @@ impl Network {
         if grants.network.is_empty() {
             return Ok(Self { grants, client: None });
         }
+        let granted = Arc::clone(&grants);
+        let resolver = Resolver::new(move |address| granted.allow_address(address));
         let client = Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(POOL_CONNECTIONS_MAX)
-            .dns_resolver(Arc::new(Resolver(Arc::clone(&grants))))
+            .dns_resolver(Arc::new(resolver))
             .build()?;
         Ok(Self { grants, client: Some(client) })
     }
@@ -69,29 +64,6 @@ impl Grants {
         is_public(address)
             || self.addresses.iter().any(|net| net.contains(&address))
             || self.network.iter().any(|rule| rule.names_address(address))
-    }
-}
-
-/// Resolves names and leaves out the addresses that are not granted.
-struct Resolver(Arc<Grants>);
-
-/// A name was found at addresses of which none is granted.
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is not granted")]
-struct Withheld(IpAddr);
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let grants = Arc::clone(&self.0);
-        Box::pin(async move {
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let (granted, withheld): (Vec<SocketAddr>, Vec<_>) =
-                found.into_iter().partition(|found| grants.allow_address(found.ip()));
-            match (granted.is_empty(), withheld.first()) {
-                (true, Some(withheld)) => Err(Withheld(withheld.ip()).into()),
-                _ => Ok(Box::new(granted.into_iter()) as Addrs),
-            }
-        })
     }
 }
 
@@ -170,12 +142,12 @@ fn told(error: Undelivered, url: &Url, denials: &Denials) -> Error {
         Undelivered::Body(error) => return error,
         Undelivered::Failed(error) => error,
     };
+    if let Some(address) = Withheld::behind(&error) {
+        withheld(&url.origin().ascii_serialization(), address, denials);
+        return Error::DestinationIpProhibited;
+    }
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(inner) = cause {
-        if let Some(Withheld(address)) = inner.downcast_ref() {
-            withheld(&url.origin().ascii_serialization(), *address, denials);
-            return Error::DestinationIpProhibited;
-        }
         if let Some(io) = inner.downcast_ref::<std::io::Error>()
             && io.kind() == std::io::ErrorKind::ConnectionRefused
         {

@@ -21,6 +21,7 @@ mod instance;
 pub mod network;
 mod plugin;
 pub mod reflect;
+pub mod resolver;
 mod results;
 mod state;
 mod stdio;

@@ -122,9 +122,14 @@ impl fmt::Display for Rule {
 
 /// The address that `url` names instead of a host. The parser has read every spelling of it, such
 /// as `0x7f.1`.
-pub(crate) fn address(url: &Url) -> Option<IpAddr> {
+pub fn address(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
+}
+
+/// Reads a network such as `10.0.0.0/8`, or an address, which is a network of one.
+pub fn net(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse().map(|address: IpAddr| address.into()).ok())
 }
 
 /// Networks that are not the public Internet (IANA special-purpose registries, RFC 6890 and
@@ -163,14 +168,14 @@ static NOT_PUBLIC_NETS: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
 
 /// Whether `address` is one of the public Internet, looking through the ways to write an IPv4
 /// address as an IPv6 one.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     let address = plain(address);
     !NOT_PUBLIC_NETS.iter().any(|net| net.contains(&address))
 }
 
 /// The IPv4 address within an IPv6 one that is mapped (RFC 4291), compatible, translated (RFC
 /// 6052) or 6to4 (RFC 3056).
-pub(crate) fn plain(address: IpAddr) -> IpAddr {
+pub fn plain(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let embedded = |high: u16, low: u16| {
         IpAddr::from([high.to_be_bytes(), low.to_be_bytes()].concat().try_into().unwrap_or([0; 4]))

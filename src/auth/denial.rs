@@ -1,14 +1,25 @@
 //! Why somebody is not let in, and the HTTP answer that tells them.
 
+use std::{fmt, time::Duration};
+
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 use super::Scope;
 
+/// A denial, with what its answer says of the way in.
 #[derive(Debug, thiserror::Error)]
-pub enum Denial {
+#[error("{reason}")]
+pub struct Denial {
+    reason: Reason,
+    // Boxed, as it is a part of every result of a check.
+    challenge: Option<Box<str>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
     #[error(
         "the host {0:?} is not one this hub answers to; \
          name it in `public_url` or `allowed_hosts`"
@@ -18,60 +29,162 @@ pub enum Denial {
     Origin(String),
     #[error("a page of another site loads this, which it may not")]
     CrossSite,
-    #[error("a token is needed: send `Authorization: Bearer <token>`; `mcp-hub token` makes one")]
-    NoToken,
+    #[error("a token is needed: send `Authorization: Bearer <token>`; {0}")]
+    NoToken(Maker),
     #[error("the Authorization header does not have the form `Bearer <token>`")]
     NotBearer,
-    #[error("the token has expired; `mcp-hub token` makes a new one")]
-    Expired,
+    #[error("the token has expired; {0}")]
+    Expired(Maker),
     #[error("the token is not valid: {0}")]
     BadToken(String),
-    #[error("the token lacks the scope {}", .0.as_str())]
+    #[error(
+        "the token cannot be judged now: the keys of its issuer could not be fetched; \
+         try again soon"
+    )]
+    NoKeys { retry_after: Duration },
+    #[error("the token lacks the scope {0}")]
     MissingScope(Scope),
 }
 
+/// Who makes the tokens this hub asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    Hub,
+    Issuer,
+}
+
+impl fmt::Display for Maker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hub => "`mcp-hub token` makes one",
+            Self::Issuer => "ask the issuer of this hub's tokens for one",
+        })
+    }
+}
+
+impl Reason {
+    pub(super) fn bad(what: &str) -> Self {
+        Self::BadToken(what.to_owned())
+    }
+}
+
+impl From<Reason> for Denial {
+    /// One that no token would help against.
+    fn from(reason: Reason) -> Self {
+        Self { reason, challenge: None }
+    }
+}
+
 impl Denial {
+    /// One at a door that asks for `scope`. `metadata` is the URL of the hub's resource metadata, if
+    /// it has any.
+    pub(super) fn at(scope: Scope, metadata: Option<&str>, reason: Reason) -> Self {
+        let challenge = challenge(scope, metadata, &reason).map(String::into_boxed_str);
+        Self { reason, challenge }
+    }
+
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
     /// The status of an answer that is nothing but this.
     pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Host(_) | Self::Origin(_) | Self::CrossSite | Self::MissingScope(_) => {
+        match self.reason {
+            Reason::Host(_) | Reason::Origin(_) | Reason::CrossSite | Reason::MissingScope(_) => {
                 StatusCode::FORBIDDEN
             }
-            Self::NoToken | Self::NotBearer | Self::Expired | Self::BadToken(_) => {
+            Reason::NoToken(_) | Reason::NotBearer | Reason::Expired(_) | Reason::BadToken(_) => {
                 StatusCode::UNAUTHORIZED
             }
+            // 401 would say that the token is at fault, and send its bearer for another one
+            // (RFC 6750 §3.1).
+            Reason::NoKeys { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
-    /// The challenge that goes with a 401 or 403 (RFC 6750 §3).
-    pub fn challenge(&self) -> Option<String> {
-        match self {
-            Self::Host(_) | Self::Origin(_) | Self::CrossSite => None,
-            // RFC 6750 §3.1: no error code when the request brought no token at all.
-            Self::NoToken => Some("Bearer".into()),
-            Self::NotBearer => Some(r#"Bearer error="invalid_request""#.into()),
-            Self::Expired => {
-                let what =
-                    r#"Bearer error="invalid_token", error_description="the token has expired""#;
-                Some(what.into())
-            }
-            Self::BadToken(_) => Some(r#"Bearer error="invalid_token""#.into()),
-            Self::MissingScope(scope) => {
-                let scope = scope.as_str();
-                Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
-            }
+    /// The header that goes with that status: a challenge with 401 and 403 (RFC 6750 §3), the time
+    /// to wait with 503 (RFC 9110 §10.2.3).
+    pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        if let Reason::NoKeys { retry_after } = self.reason {
+            return Some((header::RETRY_AFTER, retry_after.as_secs().max(1).into()));
+        }
+        let challenge = HeaderValue::try_from(self.challenge.as_deref()?).ok()?;
+        Some((header::WWW_AUTHENTICATE, challenge))
+    }
+}
+
+/// The challenge of RFC 6750 §3, with what RFC 9728 §5.1 adds to it where there is `metadata`.
+fn challenge(scope: Scope, metadata: Option<&str>, reason: &Reason) -> Option<String> {
+    let mut says = Vec::new();
+    let mut say = |name: &str, value: &str| says.push(format!("{name}=\"{value}\""));
+    match reason {
+        Reason::Host(_) | Reason::Origin(_) | Reason::CrossSite | Reason::NoKeys { .. } => {
+            return None;
+        }
+        // RFC 6750 §3.1: no error code when the request brought no token at all.
+        Reason::NoToken(_) => {}
+        Reason::NotBearer => say("error", "invalid_request"),
+        Reason::Expired(_) => {
+            say("error", "invalid_token");
+            say("error_description", "the token has expired");
+        }
+        Reason::BadToken(_) => say("error", "invalid_token"),
+        Reason::MissingScope(_) => say("error", "insufficient_scope"),
+    }
+    let lacks = matches!(reason, Reason::MissingScope(_));
+    if lacks || metadata.is_some() {
+        say("scope", scope.as_str());
+    }
+    if let Some(metadata) = metadata {
+        say("resource_metadata", metadata);
+        if lacks {
+            say("error_description", &reason.to_string());
         }
     }
+    Some(format!("Bearer {}", says.join(", ")).trim_end().to_owned())
 }
 
 impl IntoResponse for Denial {
     fn into_response(self) -> Response {
         tracing::debug!(why = %self, "not let in");
         let mut response = (self.status(), format!("{self}\n")).into_response();
-        if let Some(challenge) = self.challenge() {
-            let challenge = HeaderValue::try_from(challenge).expect("plain ASCII");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
+        response.headers_mut().extend(self.header());
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_names_the_metadata_only_where_there_is_some() {
+        let url = "https://hub/.well-known/oauth-protected-resource/mcp";
+        let metadata = format!(r#"scope="mcp:tools", resource_metadata="{url}""#);
+        let lacks = r#"Bearer error="insufficient_scope""#;
+        let why = "the token lacks the scope mcp:tools";
+        for (reason, bare, full) in [
+            (Reason::NoToken(Maker::Hub), "Bearer".to_owned(), format!("Bearer {metadata}")),
+            (
+                Reason::bad("x"),
+                r#"Bearer error="invalid_token""#.into(),
+                format!(r#"Bearer error="invalid_token", {metadata}"#),
+            ),
+            (
+                Reason::MissingScope(Scope::Tools),
+                format!(r#"{lacks}, scope="mcp:tools""#),
+                format!(r#"{lacks}, {metadata}, error_description="{why}""#),
+            ),
+        ] {
+            assert_eq!(challenge(Scope::Tools, None, &reason), Some(bare));
+            assert_eq!(challenge(Scope::Tools, Some(url), &reason), Some(full));
+        }
+    }
+
+    #[test]
+    fn what_no_token_helps_against_has_no_challenge() {
+        for reason in [Reason::CrossSite, Reason::NoKeys { retry_after: Duration::ZERO }] {
+            assert_eq!(challenge(Scope::Tools, Some("https://hub"), &reason), None);
+        }
     }
 }

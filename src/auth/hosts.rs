@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, Uri, header};
 
-use super::Denial;
+use super::denial::Reason;
 
 /// Names a loopback listener is known by.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -47,20 +47,20 @@ impl Hosts {
 
     /// A missing `Host` does not pass, a missing `Origin` does: programs have none, and browsers tell
     /// otherwise what a page is up to.
-    pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
+    pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Reason> {
         // HTTP/2 carries the host in the URI (RFC 9113 §8.3.1).
         let host = uri.host().or_else(|| host_of(headers.get(header::HOST)?.to_str().ok()?));
         let host = host.unwrap_or_default();
         if !self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
-            return Err(Denial::Host(host.to_owned()));
+            return Err(Reason::Host(host.to_owned()));
         }
         match headers.get(header::ORIGIN) {
             // Browsers name no origin where a page only loads something, such as a picture.
-            None if is_loaded_by_a_foreign_page(headers) => Err(Denial::CrossSite),
+            None if is_loaded_by_a_foreign_page(headers) => Err(Reason::CrossSite),
             None => Ok(()),
             Some(origin) if self.allows_origin(origin.as_bytes()) => Ok(()),
             Some(origin) => {
-                Err(Denial::Origin(String::from_utf8_lossy(origin.as_bytes()).into_owned()))
+                Err(Reason::Origin(String::from_utf8_lossy(origin.as_bytes()).into_owned()))
             }
         }
     }
@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    fn check(host: &str, origin: Option<&str>) -> Result<(), Denial> {
+    fn check(host: &str, origin: Option<&str>) -> Result<(), Reason> {
         let url = Uri::from_static("https://hub.example.com");
         let origins = ["https://app.example.com".to_owned()];
         let hosts = Hosts::new([127, 0, 0, 1].into(), Some(&url), &[], &origins);
@@ -128,7 +128,7 @@ mod tests {
     fn foreign_hosts_do_not() {
         for host in ["evil.example.com", "", "localhost.evil.com", "a@localhost", "127.0.0.2", "["]
         {
-            assert!(matches!(check(host, None), Err(Denial::Host(_))), "{host}");
+            assert!(matches!(check(host, None), Err(Reason::Host(_))), "{host}");
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
             ["http://evil.example.com", "null", "http://hub.example.com", "file://localhost", ""]
         {
             let outcome = check("localhost", Some(origin));
-            assert!(matches!(outcome, Err(Denial::Origin(_))), "{origin}");
+            assert!(matches!(outcome, Err(Reason::Origin(_))), "{origin}");
         }
     }
 }

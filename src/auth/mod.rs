@@ -1,79 +1,51 @@
 //! Who may come in: the right host and origin, and a user known by their token.
 
+mod claims;
 mod denial;
 mod hosts;
-mod token;
+mod issuer;
+mod jose;
+mod key;
+mod key_file;
+mod key_server;
+mod key_set;
+mod options;
+mod resource;
+mod ring;
+mod scope;
+mod signer;
+mod tokens;
+mod user;
+mod verified;
+
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, Uri, header};
-use serde::Deserialize;
-use tokio::time::Instant;
 
 pub use self::{
-    denial::Denial,
+    denial::{Denial, Maker, Reason},
     hosts::Hosts,
-    token::{Scope, SecretTooShort, Tokens},
+    options::{BadOptions, IssuerOptions, Options},
+    resource::Resource,
+    scope::Scope,
+    signer::Signer,
+    tokens::{Chore, Tokens},
+    user::User,
 };
-use crate::model::{clock::UnixTime, id::UserId};
-
-/// The `[auth]` table of the configuration. Without a secret authentication is off.
-#[derive(Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// The shared secret of HS256 tokens, at least 32 bytes (RFC 7518 §3.2).
-    pub secret: Option<String>,
-    /// The `iss` a token must have.
-    pub issuer: Option<String>,
-    /// The `aud` a token must have or hold.
-    pub audience: Option<String>,
-}
-
-/// A caller or provider whose token was found good.
-#[derive(Debug, Clone)]
-pub struct User {
-    pub id: UserId,
-    scopes: Scopes,
-    /// When the token, and everything held open by it, ends.
-    pub expires: Option<UnixTime>,
-}
-
-#[derive(Debug, Clone)]
-enum Scopes {
-    /// No authentication at all.
-    Every,
-    /// A token that names no scopes: its user's own business is permitted.
-    Unsaid,
-    Said(Box<str>),
-}
-
-impl User {
-    fn public() -> Self {
-        Self { id: UserId::public(), scopes: Scopes::Every, expires: None }
-    }
-
-    /// When everything held open by the token ends.
-    pub fn ends(&self) -> Option<Instant> {
-        self.expires.map(|at| Instant::now() + UnixTime::now().until(at))
-    }
-
-    pub fn may(&self, scope: Scope) -> Result<(), Denial> {
-        let granted = match &self.scopes {
-            Scopes::Every => true,
-            Scopes::Unsaid => scope != Scope::Admin,
-            Scopes::Said(scopes) => scopes.split(' ').any(|said| said == scope.as_str()),
-        };
-        if granted { Ok(()) } else { Err(Denial::MissingScope(scope)) }
-    }
-}
+use crate::model::clock::UnixTime;
 
 /// The door every request passes.
 pub struct Gate {
     hosts: Hosts,
     tokens: Option<Tokens>,
+    /// Where it is written who gives tokens.
+    metadata: Option<Arc<str>>,
 }
 
 impl Gate {
-    pub fn new(hosts: Hosts, tokens: Option<Tokens>) -> Self {
-        Self { hosts, tokens }
+    pub fn new(hosts: Hosts, tokens: Option<Tokens>, resource: Option<&Resource>) -> Self {
+        let metadata = resource.map(|resource| Arc::clone(&resource.metadata_url));
+        Self { hosts, tokens, metadata }
     }
 
     /// Whether callers have to show a token.
@@ -81,43 +53,67 @@ impl Gate {
         self.tokens.is_some()
     }
 
-    /// Checks `Host` and `Origin` alone.
-    pub fn knows(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
-        self.hosts.check(uri, headers)
+    /// Whether `mcp-hub token` makes them.
+    pub fn signs_tokens(&self) -> bool {
+        self.tokens.as_ref().is_some_and(|tokens| tokens.maker() == Maker::Hub)
     }
 
-    /// Checks `Host` and `Origin`, then the token in `Authorization`.
-    pub fn enter(&self, uri: &Uri, headers: &HeaderMap, now: UnixTime) -> Result<User, Denial> {
-        self.hosts.check(uri, headers)?;
+    /// Checks `Host` and `Origin` alone.
+    pub fn knows(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denial> {
+        Ok(self.hosts.check(uri, headers)?)
+    }
+
+    /// Checks `Host` and `Origin`, then the token in `Authorization`. Whoever has none that is good is
+    /// told to come back with one for `scope`.
+    pub async fn enter(
+        &self,
+        uri: &Uri,
+        headers: &HeaderMap,
+        scope: Scope,
+        now: UnixTime,
+    ) -> Result<User, Denial> {
+        self.knows(uri, headers)?;
         let token = match headers.get(header::AUTHORIZATION) {
             None => None,
-            Some(value) => Some(bearer(value.as_bytes()).ok_or(Denial::NotBearer)?),
+            Some(value) => match bearer(value.as_bytes()) {
+                None => return Err(self.denial(scope, Reason::NotBearer)),
+                token => token,
+            },
         };
-        self.know(token, now)
+        self.know(token, scope, now).await
     }
 
     /// As [`Self::enter`], but takes the token from `bearer.<token>` among the WebSocket
     /// subprotocols when there is no `Authorization`: a browser cannot set that header.
-    pub fn enter_socket(
+    pub async fn enter_socket(
         &self,
         uri: &Uri,
         headers: &HeaderMap,
+        scope: Scope,
         now: UnixTime,
     ) -> Result<User, Denial> {
         if headers.contains_key(header::AUTHORIZATION) {
-            return self.enter(uri, headers, now);
+            return self.enter(uri, headers, scope, now).await;
         }
-        self.hosts.check(uri, headers)?;
+        self.knows(uri, headers)?;
         let token = subprotocols(headers).find_map(|protocol| protocol.strip_prefix("bearer."));
-        self.know(token, now)
+        self.know(token, scope, now).await
     }
 
-    fn know(&self, token: Option<&str>, now: UnixTime) -> Result<User, Denial> {
-        match (&self.tokens, token) {
-            (None, _) => Ok(User::public()),
-            (Some(_), None) => Err(Denial::NoToken),
-            (Some(tokens), Some(token)) => tokens.verify(token, now),
+    async fn know(&self, token: Option<&str>, scope: Scope, now: UnixTime) -> Result<User, Denial> {
+        let Some(tokens) = &self.tokens else { return Ok(User::public()) };
+        let verified = match token {
+            None => Err(Reason::NoToken(tokens.maker())),
+            Some(token) => tokens.verify(token, now).await,
+        };
+        match verified {
+            Ok(bearer) => Ok(User::of(bearer, self.metadata.clone())),
+            Err(reason) => Err(self.denial(scope, reason)),
         }
+    }
+
+    fn denial(&self, scope: Scope, reason: Reason) -> Denial {
+        Denial::at(scope, self.metadata.as_deref(), reason)
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::terminal;
 use crate::{
-    auth::{Scope, Tokens},
+    auth::{Scope, Signer},
     config,
     model::{clock::UnixTime, id::UserId},
 };
@@ -22,6 +22,15 @@ Scopes:
   hub:admin    see the plugins of all users
 
 The secret is `secret` under [auth] in the configuration, or MCP_HUB_AUTH__SECRET.";
+
+const NO_SECRET: &str = "\
+there is no secret to sign with: name one as `secret` under [auth] in the configuration, or as \
+MCP_HUB_AUTH__SECRET; without one the hub asks for no tokens";
+
+const OTHERS_SIGN: &str = "\
+there is no secret to sign with: this hub has only public keys, which verify the tokens of others; \
+get one from the issuer that has the private key, or name a secret of the hub's own as `secret` \
+under [auth] in the configuration";
 
 #[derive(Args)]
 #[command(after_help = HELP)]
@@ -44,13 +53,10 @@ pub(super) struct TokenArgs {
 pub(super) fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
     let flags = config::Flags { config: args.config.clone(), ..config::Flags::default() };
     let config = config::load(&flags).context("failed to read the configuration")?;
-    let Some(tokens) = Tokens::new(&config.auth)? else {
-        bail!(
-            "there is no secret to sign with: name one as `secret` under [auth] in the \
-             configuration, or as MCP_HUB_AUTH__SECRET; without one the hub asks for no tokens"
-        );
+    let Some(signer) = Signer::new(&config.auth, config.resource()?.as_ref()) else {
+        bail!(if config.auth.is_on() { OTHERS_SIGN } else { NO_SECRET });
     };
-    terminal::print(&tokens.sign(&args.user, Some(&args.scope), args.ttl, UnixTime::now()))?;
+    terminal::print(&signer.sign(&args.user, Some(&args.scope), args.ttl, UnixTime::now()))?;
     Ok(ExitCode::SUCCESS)
 }
 

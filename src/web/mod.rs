@@ -9,6 +9,7 @@ pub mod sdk;
 mod series;
 mod status;
 mod urls;
+pub mod well_known;
 
 use axum::{
     http::StatusCode,

@@ -74,6 +74,7 @@ impl Shelf {
             providers_url => base.providers(),
             version => env!("CARGO_PKG_VERSION"),
             authentication => gate.asks_for_tokens(),
+            signs_tokens => gate.signs_tokens(),
             figures => context! {
                 tools => figures.tools,
                 providers => figures.providers,

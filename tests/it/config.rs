@@ -3,11 +3,10 @@
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use bytesize::ByteSize;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use mcp_hub::{
-    auth::Tokens,
     config::{self, Config, Flags},
     hub::router::AfterHandover,
-    model::clock::UnixTime,
     telemetry::Format,
 };
 use reqwest::{Method, StatusCode};
@@ -63,6 +62,23 @@ const KEYS: &[(&str, &str, Shows)] = &[
     }),
     ("grace", "'7s'", |c| c.grace == Duration::from_secs(7)),
     ("auth.secret", "'12345678901234567890123456789012'", |c| c.auth.secret.is_some()),
+    ("auth.public_key_file", "'/srv/key.pem'", |c| {
+        c.auth.public_key_file.as_deref() == Some(Path::new("/srv/key.pem"))
+    }),
+    ("auth.jwks_url", "'https://login.example.com/keys'", |c| {
+        c.auth.jwks_url.as_deref() == Some("https://login.example.com/keys")
+    }),
+    ("auth.jwks_refresh", "'7m'", |c| c.auth.jwks_refresh.as_secs() == 420),
+    ("auth.jwks_pause", "'7s'", |c| c.auth.jwks_pause.as_secs() == 7),
+    ("auth.jwks_addresses", "['10.0.0.0/8']", |c| c.auth.jwks_addresses == ["10.0.0.0/8"]),
+    (
+        "auth.issuers",
+        "[{issuer = 'https://a.example', jwks_url = 'https://a.example/keys'}]",
+        |c| c.auth.issuers.first().is_some_and(|issuer| issuer.issuer == "https://a.example"),
+    ),
+    ("auth.authorization_servers", "['https://login.example.com']", |c| {
+        c.auth.authorization_servers == ["https://login.example.com"]
+    }),
     ("auth.issuer", "'us'", |c| c.auth.issuer.as_deref() == Some("us")),
     ("auth.audience", "'hub'", |c| c.auth.audience.as_deref() == Some("hub")),
     ("tls.cert", "'/srv/cert.pem'", |c| c.tls.cert.as_deref() == Some(Path::new("/srv/cert.pem"))),
@@ -146,6 +162,9 @@ fn every_key_is_read_from_the_file() {
         match *key {
             "tls.cert" => text.push_str("tls.key = 'key.pem'\n"),
             "tls.key" => text.push_str("tls.cert = 'cert.pem'\n"),
+            "auth.authorization_servers" => {
+                text.push_str("public_url = 'https://hub.example.com'\n");
+            }
             _ => {}
         }
         let config = load(&text).unwrap_or_else(|message| panic!("{text}: {message}"));
@@ -260,9 +279,61 @@ fn an_impossible_combination_is_said_with_its_keys() {
 }
 
 #[test]
-fn rules_for_tokens_without_a_secret_are_refused() {
-    for text in ["auth.issuer = 'us'", "auth.audience = 'hub'"] {
-        faulty(text, &["auth.secret"]);
+fn rules_for_tokens_without_keys_are_refused() {
+    for (key, value) in [
+        ("auth.issuer", "'us'"),
+        ("auth.audience", "'hub'"),
+        ("auth.authorization_servers", "['https://login.example.com']"),
+    ] {
+        faulty(&format!("{key} = {value}"), &[key, "auth.secret", "auth.jwks_url"]);
+    }
+}
+
+#[test]
+fn keys_and_issuers_that_cannot_be_are_refused() {
+    let issuer = "auth.issuers = [{issuer = 'https://a.example'";
+    for (text, parts) in [
+        ("auth.jwks_url = 'http://login.example.com/keys'".into(), &["jwks_url", "https://"][..]),
+        ("auth.jwks_url = 'http://10.0.0.7/keys'".into(), &["jwks_url", "https://"]),
+        ("auth.jwks_url = 'file:///etc/keys'".into(), &["jwks_url", "file:///etc/keys"]),
+        ("auth.jwks_url = 'https://a:b@login.example.com/keys'".into(), &["jwks_url", "password"]),
+        ("auth.jwks_url = 'keys'".into(), &["jwks_url", "keys"]),
+        ("auth.jwks_refresh = '0s'".into(), &["auth.jwks_refresh", "zero"]),
+        ("auth.jwks_pause = '0s'".into(), &["auth.jwks_pause", "zero"]),
+        (
+            "auth.jwks_addresses = ['inside']".into(),
+            &["auth.jwks_addresses", "inside", "10.0.0.0/8"],
+        ),
+        (
+            format!("auth.issuer = 'us'\n{issuer}, public_key_file = 'k'}}]"),
+            &["auth.issuer is set", "auth.issuers"],
+        ),
+        (format!("{issuer}}}]"), &["auth.issuers", "https://a.example", "public_key_file"]),
+        (format!("{issuer}, secret = 'x'}}]"), &["no such key"]),
+        (
+            format!(
+                "auth.secret = '{SECRET}'\nauth.issuer = 'https://a.example'\n{issuer}, public_key_file = 'k'}}]"
+            ),
+            &["auth.issuers", "twice"],
+        ),
+        (
+            format!("auth.secret = '{SECRET}'\nauth.authorization_servers = ['https://a.example']"),
+            &["auth.authorization_servers", "public_url"],
+        ),
+        (
+            format!("auth.secret = '{SECRET}'\nauth.authorization_servers = ['http://a.example']"),
+            &["auth.authorization_servers", "http://a.example"],
+        ),
+    ] {
+        faulty(&text, parts);
+    }
+    for url in [
+        "http://127.0.0.1:81/keys",
+        "http://[::1]/keys",
+        "http://localhost/keys",
+        "https://10.0.0.7/keys",
+    ] {
+        load(&format!("auth.jwks_url = '{url}'")).unwrap_or_else(|message| panic!("{message}"));
     }
 }
 
@@ -460,10 +531,10 @@ async fn a_text_in_the_environment_stays_the_text_it_is() {
         let environment = [("MCP_HUB_AUTH__SECRET", secret)];
         let ended = run(folder.path(), &["token", "--user", "alice"], &environment).await;
         assert_eq!(ended.code, Some(0), "{secret}: {}", ended.stderr);
-        let options = mcp_hub::auth::Options { secret: Some(secret.into()), ..Default::default() };
-        let tokens = Tokens::new(&options).expect("long enough").expect("a secret");
-        let user = tokens.verify(ended.stdout.trim(), UnixTime::now());
-        assert!(user.is_ok_and(|user| user.id.as_str() == "alice"), "{secret}");
+        let key = DecodingKey::from_secret(secret.as_bytes());
+        let rules = Validation::new(Algorithm::HS256);
+        let claims = jsonwebtoken::decode::<Value>(ended.stdout.trim(), &key, &rules);
+        assert!(claims.is_ok_and(|token| token.claims["sub"] == "alice"), "{secret}");
     }
 }
 

@@ -16,6 +16,7 @@ mod frames;
 mod guard;
 mod hostile;
 mod input_required;
+mod keys;
 mod limits;
 mod pages;
 mod permissions;

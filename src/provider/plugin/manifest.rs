@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    net::IpAddr,
     path::{Component, Path, PathBuf},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use ipnet::IpNet;
 use mcp_hub_sandbox::{
     Bounds, Grants,
     grants::Folder,
-    network::{BadRule, Rule},
+    network::{self, BadRule, Rule},
 };
 use serde::{Deserialize, Deserializer};
 
@@ -211,8 +210,7 @@ fn within(key: &'static str, wanted: ByteSize, max: ByteSize) -> Result<usize, F
 }
 
 fn net(text: &str) -> Result<IpNet, Fault> {
-    let net = text.parse().or_else(|_| text.parse().map(|address: IpAddr| address.into()));
-    net.map_err(|_unreadable| Fault::Address(text.to_owned()))
+    network::net(text).ok_or_else(|| Fault::Address(text.to_owned()))
 }
 
 /// A folder as the guest will see it: under the very path that is written here.

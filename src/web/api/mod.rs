@@ -82,6 +82,9 @@ enum Faults {
     /// There is no such thing, or it is another user's.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(#[to_schema] Problem),
+    /// The hub is stopping, or cannot fetch the keys it needs to judge the token.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(#[to_schema] Problem),
 }
 
 #[derive(IntoResponses)]
@@ -90,9 +93,6 @@ enum Conflict {
     /// It cannot be done as things are.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(#[to_schema] Problem),
-    /// The hub is stopping.
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
 }
 
 #[derive(OpenApi)]

@@ -36,7 +36,8 @@ impl FromRequestParts<Arc<Api>> for Viewer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
-        let user = api.gate.enter(&parts.uri, &parts.headers, UnixTime::now())?;
+        let (uri, headers, now) = (&parts.uri, &parts.headers, UnixTime::now());
+        let user = api.gate.enter(uri, headers, Scope::Tools, now).await?;
         let is_admin = user.may(Scope::Admin).is_ok();
         if !is_admin {
             user.may(Scope::Tools)?;

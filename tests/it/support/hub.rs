@@ -2,7 +2,7 @@
 
 use mcp_hub::{
     app::App,
-    auth::{Scope, Tokens},
+    auth::{Scope, Signer},
     config::Config,
     hub::Hub,
     model::{clock::UnixTime, id::UserId},
@@ -74,11 +74,11 @@ pub(crate) fn token(user: &str) -> String {
 pub(crate) fn token_for(user: &str, scopes: Option<&[Scope]>, ttl: Duration) -> String {
     let options =
         mcp_hub::auth::Options { secret: Some(SECRET.into()), ..mcp_hub::auth::Options::default() };
-    let tokens = Tokens::new(&options).expect("a good secret").expect("a secret");
+    let signer = Signer::new(&options, None).expect("a secret");
     let scopes = scopes.map(|scopes| {
         let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
         names.join(" ")
     });
     let user = UserId::parse(user).expect("a good name");
-    tokens.sign(&user, scopes.as_deref(), ttl, UnixTime::now())
+    signer.sign(&user, scopes.as_deref(), ttl, UnixTime::now())
 }

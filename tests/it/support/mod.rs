@@ -10,6 +10,7 @@ pub(crate) mod fixtures;
 pub(crate) mod guest;
 pub(crate) mod hub;
 pub(crate) mod identity;
+pub(crate) mod keys;
 pub(crate) mod plugins;
 pub(crate) mod provider;
 pub(crate) mod raw;
