@@ -5,6 +5,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use metrics::{Counter, counter};
+
 use super::Scope;
 
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,42 @@ pub enum Denial {
 }
 
 impl Denial {
+    const REASONS: [&str; 8] = [
+        "host",
+        "origin",
+        "cross_site",
+        "no_token",
+        "not_bearer",
+        "expired",
+        "bad_token",
+        "missing_scope",
+    ];
+
+    /// Why, as a metric label.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Host(_) => "host",
+            Self::Origin(_) => "origin",
+            Self::CrossSite => "cross_site",
+            Self::NoToken => "no_token",
+            Self::NotBearer => "not_bearer",
+            Self::Expired => "expired",
+            Self::BadToken(_) => "bad_token",
+            Self::MissingScope(_) => "missing_scope",
+        }
+    }
+
+    /// Has all reasons counted from the start: one that never came up is to be seen as zero.
+    pub(super) fn prepare() {
+        Self::REASONS.into_iter().for_each(|reason| refusals(reason).increment(0));
+    }
+
+    /// Counts and logs it; for whoever answers with it.
+    pub fn note(&self) {
+        refusals(self.reason()).increment(1);
+        tracing::debug!(why = %self, "not let in");
+    }
+
     /// The status of an answer that is nothing but this.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -64,9 +102,13 @@ impl Denial {
     }
 }
 
+fn refusals(reason: &'static str) -> Counter {
+    counter!("mcp_hub_refusals_total", "reason" => reason)
+}
+
 impl IntoResponse for Denial {
     fn into_response(self) -> Response {
-        tracing::debug!(why = %self, "not let in");
+        self.note();
         let mut response = (self.status(), format!("{self}\n")).into_response();
         if let Some(challenge) = self.challenge() {
             let challenge = HeaderValue::try_from(challenge).expect("plain ASCII");

@@ -67,6 +67,7 @@ pub struct Gate {
 
 impl Gate {
     pub fn new(hosts: Hosts, tokens: Option<Tokens>) -> Self {
+        Denial::prepare();
         Self { hosts, tokens }
     }
 

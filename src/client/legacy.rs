@@ -29,6 +29,7 @@ use crate::{
     auth::User,
     model::{
         call::{Listener, LogLevel, Member},
+        client::ClientEra,
         json::Json,
     },
 };
@@ -192,7 +193,8 @@ impl Request<'_> {
 
     async fn call(self) -> Result<Response, Refusal> {
         let name = self.params.required_string("name")?;
-        let mut call = tools::call(name, &self.params, self.meta())?;
+        let meta = self.meta();
+        let mut call = tools::call(name, &self.params, self.headers, meta, ClientEra::Legacy)?;
         let progress_token = self.params.progress_token()?;
         let accepts_events = accepts_events(self.headers);
         let mut notices = None;

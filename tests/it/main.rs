@@ -26,6 +26,7 @@ mod shutdown;
 mod streaming;
 mod support;
 mod tidy;
+mod traces;
 mod users;
 mod verbatim;
 mod witnesses;

@@ -56,7 +56,7 @@ impl Problem {
 
 impl From<Denial> for Problem {
     fn from(denial: Denial) -> Self {
-        tracing::debug!(why = %denial, "not let in");
+        denial.note();
         let challenge = denial.challenge().and_then(|text| HeaderValue::try_from(text).ok());
         let header = challenge.map(|challenge| Box::new((header::WWW_AUTHENTICATE, challenge)));
         Self { header, ..Self::new(denial.status(), denial.to_string()) }
