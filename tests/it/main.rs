@@ -22,6 +22,7 @@ mod protocol;
 mod provider;
 mod provider_client;
 mod sdk;
+mod seen;
 mod shutdown;
 mod streaming;
 mod support;
