@@ -165,10 +165,18 @@ impl Traces {
 
     /// Sends what still waits, for a short while at most.
     pub async fn finish(self) {
-        let flushed = spawn_blocking(move || self.provider.shutdown_with_timeout(FLUSH_TIME)).await;
+        let provider = self.provider.clone();
+        let flushed = spawn_blocking(move || provider.shutdown_with_timeout(FLUSH_TIME)).await;
         if !matches!(flushed, Ok(Ok(()))) {
             tracing::warn!("the last spans could not be sent in time");
         }
+    }
+}
+
+impl Drop for Traces {
+    /// Without `finish` somebody is in a hurry: the library would wait for the collector all the same.
+    fn drop(&mut self) {
+        drop(self.provider.shutdown_with_timeout(Duration::ZERO));
     }
 }
 
