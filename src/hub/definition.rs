@@ -183,3 +183,114 @@ fn texts(before: &Tool, after: &Tool, differing: &[Box<str>]) -> BTreeMap<&'stat
     let of = |name| Texts { before: text(&before, name), after: text(&after, name) };
     named.map(|name| (name, of(name))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use parking_lot::Mutex;
+    use serde_json::{json, value::to_raw_value};
+    use tracing::subscriber::with_default;
+
+    use super::*;
+    use crate::{
+        hub::{
+            Hub,
+            provider::{Answer, Attempt, Kind, Provider},
+            registry::{Audience, Registration},
+            router,
+        },
+        model::{
+            error::{AttemptError, NotHandedOver},
+            id::{InstanceId, ProviderId},
+            limits::Limits,
+        },
+    };
+
+    struct Mute;
+
+    impl Provider for Mute {
+        fn call(&self, _: Arc<Attempt>) -> Answer<'_> {
+            Box::pin(async { Err(AttemptError::NotHandedOver(NotHandedOver::Gone)) })
+        }
+
+        fn in_flight(&self) -> usize {
+            0
+        }
+    }
+
+    /// A log that can be read.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged of changes while `work` is done.
+    fn told(work: impl FnOnce()) -> Vec<Value> {
+        let paper = Paper::default();
+        let writer = paper.clone();
+        let log = tracing_subscriber::fmt().json().flatten_event(true);
+        with_default(log.with_writer(move || writer.clone()).finish(), work);
+        let text = String::from_utf8(paper.0.lock().clone()).expect("UTF-8");
+        let events = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        events.filter(|event: &Value| event["message"] == "tool definition changed").collect()
+    }
+
+    fn tool(description: &str) -> Vec<Arc<Tool>> {
+        let definition =
+            json!({ "name": "t", "description": description, "inputSchema": { "type": "object" } });
+        let raw = to_raw_value(&definition).expect("JSON");
+        vec![Arc::new(Tool::parse(&raw, 10_000).expect("a good definition"))]
+    }
+
+    fn offer(hub: &Hub, audience: Audience, description: &str) -> Registration {
+        let identity = Identity {
+            id: ProviderId::random(),
+            name: "p".into(),
+            version: Some("0123456789ab".into()),
+            instance: InstanceId::parse("plugin:p").expect("a good name"),
+            kind: Kind::Plugin,
+        };
+        hub.offer(audience, identity, Arc::new(Mute), tool(description)).expect("taken in")
+    }
+
+    #[test]
+    fn what_is_everybodys_is_told_once_however_many_see_it() {
+        let hub = Hub::new(Arc::new(Limits::default()), router::Options::default(), None, None);
+        let users = ["alice", "bob"].map(|user| hub.user(&UserId::parse(user).expect("a name")));
+        let first = offer(&hub, Audience::Everyone, "before");
+        let mut second = None;
+        let events = told(|| second = Some(offer(&hub, Audience::Everyone, "after")));
+        let [event] = &events[..] else { panic!("one event: {events:?}") };
+        assert_eq!((event.get("user"), &event["tool"]), (None, &json!("t")));
+        assert_eq!((&event["instance"], &event["listed"]), (&json!("plugin:p"), &json!(true)));
+        assert_eq!(event["version"], "0123456789ab");
+        for user in users {
+            let changes = user.history.of("t").expect("remembered").changes;
+            assert_eq!(changes.len(), 1, "each sees it in their own history");
+            assert_eq!(changes[0].texts["description"].after.as_deref(), Some("after"));
+        }
+        drop((first, second));
+    }
+
+    #[test]
+    fn the_same_bytes_are_no_change_and_a_users_own_is_told_as_theirs() {
+        let hub = Hub::new(Arc::new(Limits::default()), router::Options::default(), None, None);
+        let alice = Audience::One(UserId::parse("alice").expect("a name"));
+        let registration = offer(&hub, alice, "before");
+        let replace = |description: &str| registration.replace(tool(description)).expect("fits");
+        assert_eq!(told(|| assert!(replace("before"))), Vec::<Value>::new());
+        let events = told(|| assert!(replace("after")));
+        let [event] = &events[..] else { panic!("one event: {events:?}") };
+        assert_eq!(event["user"], "alice");
+    }
+}

@@ -89,10 +89,12 @@ impl History {
             stack.traffic = traffic;
             let others = before.map(|before| declared_anew(before, stack, at)).unwrap_or_default();
             for change in change.into_iter().chain(others) {
-                // What is everybody's is told once, where it changes for all.
-                let is_shared =
-                    |offer: &Offer| offer.is_shared && offer.identity.id == change.by.id;
-                if !stack.offers.iter().any(is_shared) {
+                let is_its = |offer: &&Offer| offer.identity.id == change.by.id;
+                let was_there =
+                    before.is_some_and(|before| before.offers.iter().any(|o| is_its(&o)));
+                let is_shared = stack.offers.iter().find(is_its).is_some_and(|its| its.is_shared);
+                // What comes to be everybody's is told once, where it changes for all.
+                if was_there || !is_shared {
                     change.tell(Some(user), name);
                 }
                 past.keep(name, change);
