@@ -192,6 +192,11 @@ impl Sandbox {
         Some(Place { _place: place, _ticking: self.shared.clock.tick() })
     }
 
+    /// Instances that live now.
+    pub fn instances(&self) -> usize {
+        self.shared.instances_max.saturating_sub(self.shared.instances.available_permits())
+    }
+
     pub(crate) fn instances_max(&self) -> usize {
         self.shared.instances_max
     }

@@ -7,6 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use metrics::{Counter, counter};
+
 use super::Scope;
 
 /// A denial, with what its answer says of the way in.
@@ -62,7 +64,35 @@ impl fmt::Display for Maker {
     }
 }
 
+/// All that [`Reason::label`] says.
+const LABELS: [&str; 9] = [
+    "host",
+    "origin",
+    "cross_site",
+    "no_token",
+    "not_bearer",
+    "expired",
+    "bad_token",
+    "no_keys",
+    "missing_scope",
+];
+
 impl Reason {
+    /// As a metric label.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Host(_) => "host",
+            Self::Origin(_) => "origin",
+            Self::CrossSite => "cross_site",
+            Self::NoToken(_) => "no_token",
+            Self::NotBearer => "not_bearer",
+            Self::Expired(_) => "expired",
+            Self::BadToken(_) => "bad_token",
+            Self::NoKeys { .. } => "no_keys",
+            Self::MissingScope(_) => "missing_scope",
+        }
+    }
+
     pub(super) fn bad(what: &str) -> Self {
         Self::BadToken(what.to_owned())
     }
@@ -85,6 +115,17 @@ impl Denial {
 
     pub fn reason(&self) -> &Reason {
         &self.reason
+    }
+
+    /// Has all reasons counted from the start: one that never came up is to be seen as zero.
+    pub(super) fn prepare() {
+        LABELS.into_iter().for_each(|reason| refusals(reason).increment(0));
+    }
+
+    /// Counts and logs it; for whoever answers with it.
+    pub fn note(&self) {
+        refusals(self.reason.label()).increment(1);
+        tracing::debug!(why = %self, "not let in");
     }
 
     /// The status of an answer that is nothing but this.
@@ -144,9 +185,13 @@ fn challenge(scope: Scope, metadata: Option<&str>, reason: &Reason) -> Option<St
     Some(format!("Bearer {}", says.join(", ")).trim_end().to_owned())
 }
 
+fn refusals(reason: &'static str) -> Counter {
+    counter!("mcp_hub_refusals_total", "reason" => reason)
+}
+
 impl IntoResponse for Denial {
     fn into_response(self) -> Response {
-        tracing::debug!(why = %self, "not let in");
+        self.note();
         let mut response = (self.status(), format!("{self}\n")).into_response();
         response.headers_mut().extend(self.header());
         response

@@ -19,7 +19,7 @@ use mcp_hub_sandbox::{
     network::is_public,
     resolver::{Resolver, Withheld},
 };
-use metrics::counter;
+use metrics::{Counter, counter};
 use reqwest::{Client, StatusCode, Url};
 use tokio::{
     sync::{Notify, Semaphore, watch},
@@ -97,6 +97,16 @@ impl NotFetched {
             Self::TooLarge | Self::NoKeySet(_) => "unusable",
         }
     }
+}
+
+/// Has all outcomes counted from the start: one that never came up is to be seen as zero.
+pub(super) fn prepare() {
+    let outcomes = ["fetched", "unreachable", "refused", "unusable"];
+    outcomes.into_iter().for_each(|outcome| fetches(outcome).increment(0));
+}
+
+fn fetches(outcome: &'static str) -> Counter {
+    counter!("mcp_hub_key_fetches_total", "outcome" => outcome)
 }
 
 impl From<reqwest::Error> for NotFetched {
@@ -209,7 +219,7 @@ impl Fetcher {
     /// Counts every fetch, and logs what is news.
     fn tell(&self, fetched: &Result<KeySet, NotFetched>, told: &mut Option<String>) {
         let outcome = fetched.as_ref().map_or_else(NotFetched::outcome, |_keys| "fetched");
-        counter!("mcp_hub_key_fetches_total", "outcome" => outcome).increment(1);
+        fetches(outcome).increment(1);
         let url = &self.url;
         let news = match fetched {
             Ok(keys) => format!("{} keys", keys.len()),

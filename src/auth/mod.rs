@@ -44,6 +44,8 @@ pub struct Gate {
 
 impl Gate {
     pub fn new(hosts: Hosts, tokens: Option<Tokens>, resource: Option<&Resource>) -> Self {
+        Denial::prepare();
+        key_server::prepare();
         let metadata = resource.map(|resource| Arc::clone(&resource.metadata_url));
         Self { hosts, tokens, metadata }
     }

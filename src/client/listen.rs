@@ -5,6 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
+use metrics::counter;
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
@@ -178,6 +179,7 @@ impl Open {
     }
 
     fn changed(&self) -> Bytes {
+        counter!("mcp_hub_list_changed_total").increment(1);
         match &self.kind {
             Kind::Subscription(id) => {
                 let params = [r#"{"_meta":"#, &subscription_meta(id), "}"].concat();

@@ -27,6 +27,7 @@ use crate::{
     hub::user::UserTools,
     model::{
         call::{Listener, LogLevel},
+        client::ClientEra,
         json::Json,
     },
 };
@@ -120,7 +121,8 @@ impl Request<'_> {
     async fn call(self, about: About, tools: Arc<UserTools>) -> Result<Response, Refusal> {
         let name = self.params.required_string("name")?;
         let meta = self.params.all_meta().filter(|(key, _)| *key != META_PROGRESS_TOKEN);
-        let mut call = tools::call(name, &self.params, meta.cloned().collect())?;
+        let meta = meta.cloned().collect();
+        let mut call = tools::call(name, &self.params, self.headers, meta, ClientEra::Modern)?;
         if let Some(stack) = tools.view().stack(&call.tool)
             && !self.is_excused()
         {

@@ -204,7 +204,7 @@ mod tests {
     };
 
     fn user() -> Arc<UserTools> {
-        let hub = Hub::new(Arc::new(Limits::default()), router::Options::default(), None);
+        let hub = Hub::new(Arc::new(Limits::default()), router::Options::default(), None, None);
         hub.user(&UserId::public())
     }
 

@@ -1,13 +1,15 @@
 //! `tools/list` and `tools/call`, as far as both eras share them.
 
+use axum::http::HeaderMap;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 
-use super::{error::Refusal, message::Params, payload::SERVER_INFO};
+use super::{error::Refusal, message::Params, payload::SERVER_INFO, trace};
 use crate::{
     hub::view::List,
     model::{
         call::{Call, Member},
+        client::ClientEra,
         tool::ToolName,
     },
 };
@@ -56,13 +58,21 @@ fn decode_cursor(cursor: &str) -> Result<String, Refusal> {
 }
 
 /// The call a request asks for. `meta` is what the provider learns of the client.
-pub(super) fn call(tool: Box<str>, params: &Params, meta: Vec<Member>) -> Result<Call, Refusal> {
+pub(super) fn call(
+    tool: Box<str>,
+    params: &Params,
+    headers: &HeaderMap,
+    mut meta: Vec<Member>,
+    era: ClientEra,
+) -> Result<Call, Refusal> {
+    trace::complete(&mut meta, headers);
     Ok(Call {
         tool,
         arguments: params.object("arguments")?,
         input_responses: params.object("inputResponses")?,
         request_state: params.string("requestState")?,
         meta,
+        era,
         listener: None,
     })
 }

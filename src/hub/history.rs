@@ -1,26 +1,22 @@
 //! What became of a user's tools over time: who served each, why that changed, and whether its
-//! definition did. A tool that means something else today than when it was approved should be seen.
+//! definition did.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
-use serde_json::{Value, value::RawValue};
 use tokio::time::Instant;
 
 use super::{
+    definition::{Change, Definition, declared_anew, digest_of},
     provider::Identity,
     traffic::Traffic,
-    view::{Stack, View},
+    view::{Offer, Stack, View},
 };
-use crate::model::{
-    clock::Timestamp,
-    tool::{Tool, ToolName},
-};
+use crate::model::{clock::Timestamp, id::UserId, tool::ToolName};
 
 /// Tools remembered after they went.
 const GONE_MAX: usize = 256;
@@ -28,12 +24,8 @@ const GONE_MAX: usize = 256;
 const GONE_DEFINITION_BYTES_MAX: usize = 8 * 1024;
 /// Switches and changes remembered of each tool.
 const KEPT_MAX: usize = 8;
-/// Members named of one change, and the longest such name in bytes.
-const MEMBERS_MAX: usize = 32;
-const MEMBER_BYTES_MAX: usize = 128;
-/// Changes of a user whose texts are remembered, and the longest such text in bytes.
+/// Changes of a user whose texts are remembered.
 const TEXTS_MAX: usize = 256;
-const TEXT_BYTES_MAX: usize = 2_000;
 
 /// Everything remembered of one user's tools.
 #[derive(Debug, Default)]
@@ -62,12 +54,6 @@ struct Record {
     changes: VecDeque<Change>,
 }
 
-#[derive(Debug)]
-enum Definition {
-    Whole(Arc<Tool>),
-    Digest([u8; 32]),
-}
-
 /// Another provider came to serve a tool.
 #[derive(Debug, Clone)]
 pub struct Switch {
@@ -76,27 +62,6 @@ pub struct Switch {
     pub from: Option<Arc<Identity>>,
     pub to: Arc<Identity>,
     pub why: String,
-}
-
-/// The definition that clients see became another.
-#[derive(Debug, Clone)]
-pub struct Change {
-    pub at: Timestamp,
-    pub by: Arc<Identity>,
-    /// SHA-256 of the definition now and before.
-    pub digest: [u8; 32],
-    pub before: [u8; 32],
-    /// The members that differ, not all if they are many; empty when the one before is not known any more.
-    pub members: Vec<Box<str>>,
-    /// Title and description, if they differ: before and after, cut to a readable length.
-    pub texts: BTreeMap<&'static str, Texts>,
-}
-
-/// What a text was and what it became; `None` where it was not there.
-#[derive(Debug, Clone)]
-pub struct Texts {
-    pub before: Option<Box<str>>,
-    pub after: Option<Box<str>>,
 }
 
 /// What is remembered of one tool.
@@ -110,15 +75,30 @@ pub struct Remembered {
 }
 
 impl History {
-    /// Notes what is different in `after`, and gives each of its stacks the traffic of its tool.
-    pub(super) fn pass(&self, before: &View, after: &mut View, now: Instant) {
+    /// Notes what is different in `after`, which is `user`'s, and gives each of its stacks the traffic
+    /// of its tool.
+    pub(super) fn pass(&self, user: &UserId, before: &View, after: &mut View, now: Instant) {
         let at = Timestamp::now();
         let mut past = self.past.lock();
         for name in before.names().filter(|name| after.stack(name.as_str()).is_none()) {
             past.went(name, now);
         }
         for (name, stack) in after.stacks_mut() {
-            stack.traffic = past.is_there(name, before.stack(name.as_str()), stack, at, now);
+            let before = before.stack(name.as_str());
+            let (traffic, change) = past.is_there(name, before, stack, at, now);
+            stack.traffic = traffic;
+            let others = before.map(|before| declared_anew(before, stack, at)).unwrap_or_default();
+            for change in change.into_iter().chain(others) {
+                let is_its = |offer: &&Offer| offer.identity.id == change.by.id;
+                let was_there =
+                    before.is_some_and(|before| before.offers.iter().any(|o| is_its(&o)));
+                let is_shared = stack.offers.iter().find(is_its).is_some_and(|its| its.is_shared);
+                // What comes to be everybody's is told once, where it changes for all.
+                if was_there || !is_shared {
+                    change.tell(Some(user), name);
+                }
+                past.keep(name, change);
+            }
         }
     }
 
@@ -137,11 +117,12 @@ impl History {
         })
     }
 
-    /// When each tool's definition changed last.
+    /// When the definition that clients see of each tool last came to say something else.
     pub fn changed(&self) -> HashMap<ToolName, Timestamp> {
         let past = self.past.lock();
         let changed = past.tools.iter().filter_map(|(name, record)| {
-            record.changes.back().map(|change| (name.clone(), change.at))
+            let seen = |change: &&Change| change.is_listed && !change.is_form_only;
+            record.changes.iter().rfind(seen).map(|change| (name.clone(), change.at))
         });
         changed.collect()
     }
@@ -172,7 +153,7 @@ impl Past {
         stack: &Stack,
         at: Timestamp,
         now: Instant,
-    ) -> Arc<Mutex<Traffic>> {
+    ) -> (Arc<Mutex<Traffic>>, Option<Change>) {
         let listed = stack.listed();
         let (tool, server) = (&listed.tool, &listed.identity);
         let Some(record) = self.tools.get_mut(name) else {
@@ -187,32 +168,35 @@ impl Past {
                 changes: VecDeque::new(),
             };
             self.tools.insert(name.clone(), record);
-            return traffic;
+            return (traffic, None);
         };
         if record.gone.take().is_some() {
             self.gone.retain(|gone| gone != name);
         }
+        let is_same_instance = record.server.instance == server.instance;
         if record.server.id != server.id {
             let why = why(before, stack, &record.server, now);
             let from = before.map(|_| Arc::clone(&record.server));
             push(&mut record.switches, Switch { at, from, to: Arc::clone(server), why });
             record.server = Arc::clone(server);
         }
-        if let Some(change) = record.definition.changed_to(tool, server, at) {
-            let has_texts = !change.texts.is_empty();
-            let dropped = push(&mut record.changes, change);
-            record.definition = Definition::Whole(Arc::clone(tool));
-            let traffic = Arc::clone(&record.traffic);
-            if dropped.is_some_and(|change| !change.texts.is_empty()) {
-                self.drop_text_of(name);
-            }
-            if has_texts {
-                self.keep_few_texts(name);
-            }
-            return traffic;
-        }
+        let change = record.definition.changed_to(tool, server, at);
+        // That another provider writes the same otherwise is no news; that one does anew, is.
+        let change = change.filter(|change| is_same_instance || !change.is_form_only);
         record.definition = Definition::Whole(Arc::clone(tool));
-        Arc::clone(&record.traffic)
+        (Arc::clone(&record.traffic), change)
+    }
+
+    fn keep(&mut self, name: &ToolName, change: Change) {
+        let Some(record) = self.tools.get_mut(name) else { return };
+        let has_texts = !change.texts.is_empty();
+        let dropped = push(&mut record.changes, change);
+        if dropped.is_some_and(|change| !change.texts.is_empty()) {
+            self.drop_text_of(name);
+        }
+        if has_texts {
+            self.keep_few_texts(name);
+        }
     }
 
     /// The oldest change of this tool that had texts is no more.
@@ -234,36 +218,11 @@ impl Past {
     }
 }
 
-impl Definition {
-    fn changed_to(&self, tool: &Arc<Tool>, by: &Arc<Identity>, at: Timestamp) -> Option<Change> {
-        let (known, before) = match self {
-            Self::Whole(known) if Arc::ptr_eq(known, tool) => return None,
-            Self::Whole(known) if known.definition.get() == tool.definition.get() => return None,
-            Self::Whole(known) => (Some(known), digest_of(known)),
-            Self::Digest(before) => (None, *before),
-        };
-        let digest = digest_of(tool);
-        let members = known.map_or_else(Vec::new, |known| differing(known, tool));
-        // Other bytes may still say the same, in another order or with other spaces.
-        if digest == before || known.is_some() && members.is_empty() {
-            return None;
-        }
-        let texts = known.map_or_else(BTreeMap::new, |known| texts(known, tool, &members));
-        Some(Change { at, by: Arc::clone(by), digest, before, members, texts })
-    }
-}
-
 /// Gives back the one that had to go.
 fn push<T>(kept: &mut VecDeque<T>, newest: T) -> Option<T> {
     let dropped = if kept.len() == KEPT_MAX { kept.pop_front() } else { None };
     kept.push_back(newest);
     dropped
-}
-
-/// SHA-256 of a tool's definition, byte for byte as it was declared.
-pub fn digest_of(tool: &Tool) -> [u8; 32] {
-    let digest = digest(&SHA256, tool.definition.get().as_bytes());
-    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// Why `stack` is served by another than `from`.
@@ -290,37 +249,4 @@ fn why<'a>(before: Option<&'a Stack>, stack: &'a Stack, from: &Identity, now: In
     } else {
         "a newer provider registered".into()
     }
-}
-
-type Members<'a> = BTreeMap<Box<str>, &'a RawValue>;
-
-fn members(tool: &Tool) -> Members<'_> {
-    serde_json::from_str(tool.definition.get()).unwrap_or_default()
-}
-
-fn differing(before: &Tool, after: &Tool) -> Vec<Box<str>> {
-    let (before, after) = (members(before), members(after));
-    let value = |members: &Members<'_>, name: &str| {
-        let value: Option<Value> = serde_json::from_str(members.get(name)?.get()).ok();
-        value
-    };
-    let mut names: Vec<_> = before.keys().chain(after.keys()).cloned().collect();
-    names.sort_unstable();
-    names.dedup();
-    names.retain(|name| value(&before, name) != value(&after, name));
-    names.truncate(MEMBERS_MAX);
-    let shortened = |name: Box<str>| name[..name.floor_char_boundary(MEMBER_BYTES_MAX)].into();
-    names.into_iter().map(shortened).collect()
-}
-
-fn texts(before: &Tool, after: &Tool, differing: &[Box<str>]) -> BTreeMap<&'static str, Texts> {
-    let (before, after) = (members(before), members(after));
-    let text = |members: &Members<'_>, name: &str| -> Option<Box<str>> {
-        let text: String = serde_json::from_str(members.get(name)?.get()).ok()?;
-        Some(text[..text.floor_char_boundary(TEXT_BYTES_MAX)].into())
-    };
-    let named = ["title", "description"].into_iter();
-    let named = named.filter(|name| differing.iter().any(|differing| **differing == **name));
-    let of = |name| Texts { before: text(&before, name), after: text(&after, name) };
-    named.map(|name| (name, of(name))).collect()
 }

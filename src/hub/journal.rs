@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use super::{events::Outcome, provider::Identity};
+use super::{meters::Outcome, provider::Identity};
 use crate::model::{
     clock::Timestamp,
     id::{ProviderId, UserId},

@@ -225,7 +225,7 @@ impl UserTools {
         let now = Instant::now();
         let common = self.with_own_health(common);
         let mut view = View::of(own.iter().chain(&common), now);
-        self.history.pass(&self.view(), &mut view, now);
+        self.history.pass(&self.id, &self.view(), &mut view, now);
         self.view.store(Arc::new(view));
         self.tell(Matter::Tools);
         self.tell(Matter::Providers);

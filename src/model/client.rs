@@ -40,13 +40,25 @@ pub struct ClientStatus {
 }
 
 /// Which kind of MCP it speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientEra {
     /// With sessions: 2024-11-05 to 2025-11-25.
     Legacy,
     /// Without: 2026-07-28.
+    #[default]
     Modern,
+}
+
+impl ClientEra {
+    pub const ALL: [Self; 2] = [Self::Legacy, Self::Modern];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Modern => "modern",
+        }
+    }
 }
 
 /// What a client calls itself (`clientInfo`).

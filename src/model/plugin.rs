@@ -43,6 +43,19 @@ pub enum PluginState {
     Disabled,
 }
 
+impl PluginState {
+    pub const ALL: [Self; 4] = [Self::Loading, Self::Serving, Self::Faulty, Self::Disabled];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Serving => "serving",
+            Self::Faulty => "faulty",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 /// What an admin may do to a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PluginAction {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use metrics::{Counter, counter};
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -122,11 +123,11 @@ impl Certificate {
             match self.files.read(self.config.crypto_provider()).await {
                 Ok(certified) => {
                     self.current.0.store(Arc::new(certified));
-                    count("taken");
+                    replacements("taken").increment(1);
                     tracing::info!(cert = %self.files.cert.display(), "a new certificate is served");
                 }
                 Err(error) => {
-                    count("refused");
+                    replacements("refused").increment(1);
                     tracing::error!(
                         %error,
                         "the new certificate is not taken; the one before goes on being served"
@@ -137,8 +138,13 @@ impl Certificate {
     }
 }
 
-fn count(outcome: &'static str) {
-    metrics::counter!("mcp_hub_certificates_total", "outcome" => outcome).increment(1);
+/// Has both outcomes counted from the start: one that never came up is to be seen as zero.
+pub(super) fn prepare() {
+    ["taken", "refused"].into_iter().for_each(|outcome| replacements(outcome).increment(0));
+}
+
+fn replacements(outcome: &'static str) -> Counter {
+    counter!("mcp_hub_certificates_total", "outcome" => outcome)
 }
 
 /// What a file looks like from outside.

@@ -57,6 +57,7 @@ impl Server {
         trusted: &[Network],
         routes: Router,
     ) -> Self {
+        certificate::prepare();
         let admission = Arc::new(Admission::new(&limits));
         let tls = certificate.map(Certificate::acceptor);
         let host = Host::new(limits, lifecycle, Proxies::new(trusted), tls, routes);

@@ -171,7 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_hour_is_kept_and_users_have_points_at_the_same_times() {
-        let hub = Hub::new(Arc::new(Limits::default()), router::Options::default(), None);
+        let hub = Hub::new(Arc::new(Limits::default()), router::Options::default(), None, None);
         let user = hub.user(&UserId::public());
         let series = Series::new(hub.clone());
         for n in 0..300 {

@@ -149,6 +149,12 @@ const KEYS: &[(&str, &str, Shows)] = &[
     ("plugins.poll", "'7s'", |c| c.plugins.poll == Duration::from_secs(7)),
     ("log.filter", "'warn'", |c| c.log.filter == "warn"),
     ("log.format", "'json'", |c| c.log.format == Format::Json),
+    ("otlp.endpoint", "'http://collector:4318'", |c| {
+        c.otlp.endpoint.as_deref() == Some("http://collector:4318")
+    }),
+    ("otlp.headers", "{ x-key = '7' }", |c| c.otlp.headers.get("x-key").is_some_and(|v| v == "7")),
+    ("otlp.sample", "0.5", |c| (c.otlp.sample - 0.5).abs() < f64::EPSILON),
+    ("otlp.service_name", "'hub7'", |c| c.otlp.service_name.as_deref() == Some("hub7")),
 ];
 
 #[test]
@@ -165,6 +171,7 @@ fn every_key_is_read_from_the_file() {
             "auth.authorization_servers" => {
                 text.push_str("public_url = 'https://hub.example.com'\n");
             }
+            "otlp.headers" => text.push_str("otlp.endpoint = 'http://collector:4318'\n"),
             _ => {}
         }
         let config = load(&text).unwrap_or_else(|message| panic!("{text}: {message}"));
@@ -270,6 +277,9 @@ fn an_impossible_combination_is_said_with_its_keys() {
         ),
         ("limits.answers = '63 MiB'", &["plugins.output_max", "limits.answers"]),
         ("log.filter = 'mcp_hub=loud'", &["log.filter", "mcp_hub=loud"]),
+        ("otlp.endpoint = 'collector:4317'", &["otlp.endpoint", "http://127.0.0.1:4318"]),
+        ("otlp.headers = { x-key = '7' }", &["otlp.headers", "otlp.endpoint"]),
+        ("otlp.sample = 1.5", &["otlp.sample", "from 0 to 1"]),
         ("listen = '0.0.0.0:80'", &["0.0.0.0:80", "auth.secret", "--allow-anonymous"]),
         ("listen = '[::]:80'", &["[::]:80", "auth.secret", "--allow-anonymous"]),
         ("listen = '192.0.2.1:80'", &["192.0.2.1:80", "auth.secret"]),
@@ -536,6 +546,26 @@ async fn a_text_in_the_environment_stays_the_text_it_is() {
         let claims = jsonwebtoken::decode::<Value>(ended.stdout.trim(), &key, &rules);
         assert!(claims.is_ok_and(|token| token.claims["sub"] == "alice"), "{secret}");
     }
+}
+
+#[tokio::test]
+async fn variables_of_opentelemetry_count_where_the_hub_has_none() {
+    let folder = folder();
+    let theirs = ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317");
+    let said = complaint(folder.path(), &[theirs]).await;
+    assert!(said.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && said.contains("collector"), "{said}");
+    // Texts that look like numbers, and of which one is a secret.
+    let own = [
+        theirs,
+        ("MCP_HUB_OTLP__ENDPOINT", "http://127.0.0.1:9"),
+        ("MCP_HUB_OTLP__HEADERS__X-KEY", "123456"),
+        ("MCP_HUB_OTLP__SERVICE_NAME", "7"),
+        ("MCP_HUB_OTLP__SAMPLE", "1"),
+    ];
+    let hub = Process::start(folder.path(), &["--listen", "127.0.0.1:0"], &own).await;
+    let ended = hub.stopped().await;
+    assert!(ended.stderr.contains("calls are traced"), "{ended:?}");
+    assert!(!ended.stderr.contains("123456"), "{ended:?}");
 }
 
 #[tokio::test]

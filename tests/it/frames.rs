@@ -7,6 +7,7 @@ use mcp_hub::{
     hub::provider::Attempt,
     model::{
         call::{Call, LogLevel, LogMessage, Notice, Progress},
+        client::ClientEra,
         json::Json,
     },
     provider::remote::frame::{
@@ -79,6 +80,7 @@ fn call(is_full: bool) -> Value {
         // The sealed one is the hub's business; what the provider gets is its own.
         request_state: None,
         meta: if is_full { meta.into() } else { vec![] },
+        era: ClientEra::Modern,
         listener: None,
     };
     let attempt = Attempt::new(Arc::new(call), some(json!("state")));

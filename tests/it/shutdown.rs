@@ -65,8 +65,8 @@ async fn metrics_count_calls_by_how_they_ended() {
     let _session = client.initialize("2025-11-25").await;
     let (_, metrics) = get(hub.url(), "/metrics").await;
     for line in [
-        r#"mcp_hub_calls_total{outcome="ok"} 2"#,
-        r#"mcp_hub_calls_total{outcome="unknown_tool"} 1"#,
+        r#"mcp_hub_calls_total{outcome="ok",era="modern"} 2"#,
+        r#"mcp_hub_calls_total{outcome="unknown_tool",era="modern"} 1"#,
         "mcp_hub_call_duration_seconds_count 3",
         "mcp_hub_calls_in_flight 0",
         "mcp_hub_providers 1",

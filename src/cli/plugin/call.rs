@@ -55,7 +55,7 @@ async fn called(args: &CallArgs, arguments: &RawValue) -> anyhow::Result<Box<Raw
     let (config, loader) = args.file.loader(|_| ())?;
     let name = args.file.file.display();
     let loaded = args.file.load(&loader).await.with_context(|| format!("{name} is kept out"))?;
-    let hub = Hub::new(Arc::new(config.limits), config.failover, None);
+    let hub = Hub::new(Arc::new(config.limits), config.failover, None, None);
     let _registration = loaded.offer(&hub, Audience::Everyone, "plugin")?;
     let (listener, mut notices) = Listener::new(true, Some(LogLevel::Debug));
     let call = Call {

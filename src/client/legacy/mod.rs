@@ -109,7 +109,7 @@ pub(super) async fn message(
         Ok(session) => session,
         Err(refusal) => return refusal.of(id).into_response(),
     };
-    let talk = Talk { client, user, session: &session, reads_events: accepts_events(headers) };
+    let talk = Talk::new(client, user, headers, &session);
     let Some(request) = talk.take(incoming) else { return StatusCode::ACCEPTED.into_response() };
     if !request.is_call() {
         return respond(request.answer());
@@ -147,7 +147,7 @@ pub(super) async fn batch(
         }
         Err(refusal) => return refusal.into_response(),
     };
-    let talk = Talk { client, user, session: &session, reads_events: accepts_events(headers) };
+    let talk = Talk::new(client, user, headers, &session);
     let requests: Vec<_> = messages
         .into_iter()
         .filter_map(|message| message.map(|incoming| talk.take(incoming)).transpose())
@@ -185,16 +185,27 @@ struct Talk<'a> {
     client: &'a Client,
     user: &'a User,
     session: &'a Arc<Session>,
+    headers: &'a HeaderMap,
     reads_events: bool,
 }
 
 impl<'a> Talk<'a> {
+    fn new(
+        client: &'a Client,
+        user: &'a User,
+        headers: &'a HeaderMap,
+        session: &'a Arc<Session>,
+    ) -> Self {
+        Self { client, user, session, headers, reads_events: accepts_events(headers) }
+    }
+
     /// The request, if the message is one; anything else is done with at once.
     fn take(&self, message: Incoming) -> Option<Request<'a>> {
         match message {
             Incoming::Request { id, method, params } => Some(Request {
                 client: self.client,
                 session: self.session,
+                headers: self.headers,
                 reads_events: self.reads_events,
                 id,
                 method,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -23,6 +23,7 @@ use crate::{
     },
     model::{
         call::{Call, Listener, LogLevel, Member, NoSuchLevel},
+        client::ClientEra,
         json::Json,
     },
 };
@@ -33,6 +34,7 @@ const USUAL_LOG_LEVEL: LogLevel = LogLevel::Info;
 pub(super) struct Request<'a> {
     pub client: &'a Client,
     pub session: &'a Arc<Session>,
+    pub headers: &'a HeaderMap,
     /// Whether its answer may be an event stream.
     pub reads_events: bool,
     pub id: RequestId,
@@ -105,7 +107,8 @@ impl Request<'_> {
 
     fn call(&self) -> Result<(Call, Option<Json>), Refusal> {
         let name = self.params.required_string("name")?;
-        let call = tools::call(name, &self.params, self.meta())?;
+        let era = ClientEra::Legacy;
+        let call = tools::call(name, &self.params, self.headers, self.meta(), era)?;
         Ok((call, self.params.progress_token()?))
     }
 

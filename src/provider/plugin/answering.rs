@@ -8,6 +8,7 @@ use std::sync::{
 use bytestring::ByteString;
 use mcp_hub_sandbox::{CallError, Cause, Failure, Listener, Plugin, Request};
 
+use super::meters;
 use crate::{
     hub::provider::{Answer, Attempt, Provider},
     model::{
@@ -38,7 +39,10 @@ impl PluginProvider {
         };
         let request = request(&attempt);
         let result = self.plugin.call(request, Some(Arc::new(Ear(attempt)))).await;
-        let json = result.map_err(|failure| explained(&failure))?;
+        let json = result.map_err(|failure| {
+            meters::failed(&failure.cause);
+            explained(&failure)
+        })?;
         json::check(&json, self.limits.json_depth.get())
             .map_err(|fault| AttemptError::Faulty(fault.to_string()))?;
         Output::parse(Json::from(json)).map_err(AttemptError::Faulty)
@@ -71,14 +75,12 @@ fn request(attempt: &Attempt) -> Request {
 }
 
 fn meta(attempt: &Attempt) -> ByteString {
-    let members = &attempt.call.meta;
+    let member =
+        |(key, value): (&str, &Json)| format!("{}:{}", Json::of(&key).as_str(), value.as_str());
+    let members: Vec<_> = attempt.meta().map(member).collect();
     if members.is_empty() {
         return ByteString::from_static("{}");
     }
-    let member = |(key, value): &(ByteString, Json)| {
-        format!("{}:{}", Json::of(&&**key).as_str(), value.as_str())
-    };
-    let members: Vec<_> = members.iter().map(member).collect();
     ByteString::from(format!("{{{}}}", members.join(",")))
 }
 

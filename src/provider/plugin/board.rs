@@ -24,7 +24,7 @@ pub(super) struct Board {
 }
 
 #[derive(Clone)]
-struct Card {
+pub(super) struct Card {
     state: PluginState,
     since: Timestamp,
     fault: Option<String>,
@@ -80,6 +80,11 @@ impl Board {
         self.hub.registry().tell(place.user.as_ref(), Matter::Plugins);
     }
 
+    /// How many plugins are so.
+    pub(super) fn count(&self, is_so: impl Fn(&Card) -> bool) -> usize {
+        self.cards.lock().values().filter(|card| is_so(card)).count()
+    }
+
     /// How one plugin fares.
     pub(super) fn status(&self, place: &Place) -> Option<PluginStatus> {
         self.cards.lock().get(place).map(|card| card.status(place))
@@ -102,6 +107,15 @@ impl Board {
 }
 
 impl Card {
+    pub(super) fn state(&self) -> PluginState {
+        self.state
+    }
+
+    /// Whether a version of it is on offer, if not that of the file as it is now.
+    pub(super) fn serves(&self) -> bool {
+        self.serving.is_some()
+    }
+
     fn status(&self, place: &Place) -> PluginStatus {
         let denied = self.serving.as_ref().map(|(_, plugin)| plugin.denied()).unwrap_or_default();
         PluginStatus {

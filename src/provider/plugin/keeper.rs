@@ -11,7 +11,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use metrics::{counter, gauge};
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch::Sender},
     task::{self, AbortHandle, JoinError, JoinSet, spawn_blocking},
@@ -22,6 +21,7 @@ use super::{
     board::Board,
     folder::{self, DISABLED, Found, Place, Scan, Signature},
     load::{Fault, Loaded, Loader},
+    meters,
     watch::Watch,
 };
 use crate::{
@@ -187,7 +187,6 @@ impl Keeper {
             tracing::info!(plugin = %place.name, user = user(&place), "a plugin is gone");
             self.board.gone(&place);
         }
-        self.count();
     }
 
     fn consider(&mut self, place: &Place, found: &Found) {
@@ -207,7 +206,6 @@ impl Keeper {
                 tracing::info!(plugin = %place.name, user = user(place), "a plugin is disabled");
                 (entry.stage, entry.live) = (Stage::Done, None);
                 self.board.is_disabled(place);
-                self.count();
             }
             return;
         }
@@ -291,7 +289,7 @@ impl Keeper {
                 // The version before was superseded in the same step; calls to it end where they are.
                 entry.live = Some(registration);
                 self.board.serves(&place, serving, plugin);
-                "serving"
+                meters::SERVING
             }
             Err(fault) => {
                 tracing::warn!(
@@ -302,18 +300,10 @@ impl Keeper {
                     "a plugin is kept out"
                 );
                 self.board.is_faulty(&place, fault);
-                "faulty"
+                meters::FAULTY
             }
         };
-        counter!("mcp_hub_plugin_loads_total", "outcome" => outcome).increment(1);
-        self.count();
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts fit an f64")]
-    fn count(&self) {
-        let serving = self.entries.values().filter(|entry| entry.live.is_some()).count();
-        gauge!("mcp_hub_plugins_serving").set(serving as f64);
-        gauge!("mcp_hub_plugins_found").set(self.entries.len() as f64);
+        meters::loaded(outcome);
     }
 }
 

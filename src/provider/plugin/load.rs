@@ -146,6 +146,11 @@ impl Loader {
         })
     }
 
+    /// Instances of plugins in use now.
+    pub(super) fn instances(&self) -> usize {
+        self.sandbox.get().map_or(0, Sandbox::instances)
+    }
+
     async fn sandbox(&self) -> Result<&Sandbox, Fault> {
         let options = mcp_hub_sandbox::Options {
             memory_max: bytes(self.options.memory_max),

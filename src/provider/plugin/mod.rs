@@ -10,6 +10,7 @@ mod folder;
 mod keeper;
 mod load;
 mod manifest;
+mod meters;
 mod native;
 mod options;
 mod watch;
@@ -41,6 +42,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Plugins {
     board: Board,
+    loader: Loader,
     wishes: mpsc::Sender<Wish>,
     ready: Receiver<bool>,
 }
@@ -51,12 +53,13 @@ const WISHES_MAX: usize = 16;
 impl Plugins {
     /// Offers what is in `folder`, and follows its changes until the hub closes.
     pub fn start(folder: PathBuf, loader: Loader, hub: Hub, lifecycle: &Lifecycle) -> Self {
+        meters::prepare();
         let board = Board::new(hub.clone());
         let (wishes, wished) = mpsc::channel(WISHES_MAX);
         let (tell_ready, ready) = tokio::sync::watch::channel(false);
-        let keeper = Keeper::new(folder, loader, hub, board.clone(), tell_ready, wished);
+        let keeper = Keeper::new(folder, loader.clone(), hub, board.clone(), tell_ready, wished);
         lifecycle.spawn_chore(keeper.run());
-        Self { board, wishes, ready }
+        Self { board, loader, wishes, ready }
     }
 
     /// Whether everything that was in the folder at the start has been taken in or kept out.
@@ -68,6 +71,11 @@ impl Plugins {
     pub async fn ready(&self) {
         // If nobody will ever tell, the hub is closing.
         drop(self.ready.clone().wait_for(|ready| *ready).await);
+    }
+
+    /// Brings the metrics of plugins up to date.
+    pub fn measure(&self) {
+        meters::measure(&self.board, &self.loader);
     }
 
     /// How the plugins fare that `user` may use; all of them for `None`.

@@ -24,7 +24,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::options::Options;
+use super::{meters, options::Options};
 
 /// As much of the compiler's complaints as is read, in bytes.
 const COMPLAINT_BYTES_MAX: u64 = 4 * 1024;
@@ -126,7 +126,9 @@ impl Natives {
         let started = Instant::now();
         self.compile(wasm, &path, sandbox.layout()).await?;
         self.prune(&path);
-        Ok(Native { path, compiled_in: Some(started.elapsed()) })
+        let time = started.elapsed();
+        meters::compiled(time);
+        Ok(Native { path, compiled_in: Some(time) })
     }
 
     /// Native code that cannot be loaded after all, as after a crash of the machine, is thrown away.

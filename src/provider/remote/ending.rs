@@ -29,6 +29,35 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    pub(super) const LABELS: [&str; 10] = [
+        "left",
+        "lost",
+        "silent",
+        "bad_frame",
+        "binary",
+        "too_large",
+        "never_registered",
+        "superseded",
+        "token_expired",
+        "hub_stops",
+    ];
+
+    /// Why, as a metric label.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Lost => "lost",
+            Self::Silent => "silent",
+            Self::BadFrame(_) => "bad_frame",
+            Self::Binary => "binary",
+            Self::TooLarge => "too_large",
+            Self::NeverRegistered => "never_registered",
+            Self::Superseded => "superseded",
+            Self::TokenExpired => "token_expired",
+            Self::HubStops => "hub_stops",
+        }
+    }
+
     /// The close frame that tells the provider; `None` when there is nobody to tell.
     pub(super) fn close_frame(&self) -> Option<CloseFrame> {
         let (code, reason) = match self {

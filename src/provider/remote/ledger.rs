@@ -11,6 +11,7 @@ use super::{
     enrolment::{Enrolment, Refused},
     frame::{self, Incoming},
     handle::{Handover, Pending},
+    meters,
 };
 use crate::model::{
     call::Output,
@@ -118,8 +119,12 @@ impl Ledger {
         match method {
             "ping" => frame::result(id, &serde_json::Map::new()),
             "providers/register" => match self.enrolment.register(params) {
-                Ok(registered) => frame::result(id, &registered.answer()),
+                Ok(registered) => {
+                    meters::registrations(meters::ACCEPTED).increment(1);
+                    frame::result(id, &registered.answer())
+                }
                 Err(Refused { message, tools }) => {
+                    meters::registrations(meters::REFUSED).increment(1);
                     let data = tools.map(|tools| Json::of(&frame::RefusedTools { tools }));
                     frame::error(id, RpcError::INVALID_PARAMS, &message, data.as_ref())
                 }

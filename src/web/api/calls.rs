@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     hub::{
-        events::Outcome,
         journal::{self, AttemptEnd, Entry},
+        meters::Outcome,
     },
     model::clock::Timestamp,
 };

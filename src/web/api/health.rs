@@ -126,9 +126,7 @@ impl Figures {
                 Self { tools, providers, users: None, sessions, streams: user.streams() }
             }
             Whose::All => {
-                let crate::hub::Figures { tools, providers, users } = api.glance.figures();
-                let mut streams = 0;
-                api.hub.registry().each(|user| streams += user.streams());
+                let crate::hub::Figures { tools, providers, users, streams } = api.glance.figures();
                 Self { tools, providers, users: Some(users), sessions, streams }
             }
         }

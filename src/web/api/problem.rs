@@ -56,6 +56,7 @@ impl Problem {
 
 impl From<Denial> for Problem {
     fn from(denial: Denial) -> Self {
+        denial.note();
         tracing::debug!(why = %denial, "not let in");
         let header = denial.header().map(Box::new);
         Self { header, ..Self::new(denial.status(), denial.to_string()) }

@@ -16,12 +16,13 @@ use super::{
     Answer, Api, answer, page,
     problem::Problem,
     viewer::{Named, Params, Viewer},
-    who::{Condition, Stats, Who, hexadecimal},
+    who::{Condition, Stats, Who},
 };
 use crate::{
     hub::{
+        definition::{self, digest_of, hexadecimal},
         health::Breaker,
-        history::{self, digest_of},
+        history,
         user::UserTools,
         view::Stack,
     },
@@ -117,7 +118,7 @@ pub(super) struct ToolDetail {
     stack: Vec<StackedOffer>,
     /// When another came to serve it, newest first.
     switches: Vec<Switch>,
-    /// When its definition became another, newest first.
+    /// When its definition became another, or one that may take its place, newest first.
     changes: Vec<Change>,
 }
 
@@ -149,9 +150,16 @@ pub(super) struct Switch {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Change {
     at: Timestamp,
     by: Who,
+    /// The instance id of that provider.
+    instance: String,
+    /// Whether clients saw the definition.
+    listed: bool,
+    /// Whether other bytes say the same, in another order or with other spaces.
+    form_only: bool,
     /// SHA-256 of the definition from then on.
     digest: String,
     /// … and until then.
@@ -302,7 +310,8 @@ impl ToolDetail {
         let listed = stack.listed();
         let remembered = user.history.of(name);
         let changes = remembered.as_ref().map_or(&[][..], |past| &past.changes);
-        let changed = changes.first().map(|change| (listed.tool.name.clone(), change.at));
+        let seen = changes.iter().find(|change| change.is_listed && !change.is_form_only);
+        let changed = seen.map(|change| (listed.tool.name.clone(), change.at));
         let mut row = ToolRow::of(&listed.tool.name, stack, &changed.into_iter().collect(), now);
         row.description = Declared::of(&listed.tool).description.map(Cow::into_owned);
         let offer = |(index, offer): (usize, &crate::hub::view::Offer)| StackedOffer {
@@ -344,8 +353,8 @@ impl From<&history::Switch> for Switch {
     }
 }
 
-impl From<&history::Change> for Change {
-    fn from(change: &history::Change) -> Self {
+impl From<&definition::Change> for Change {
+    fn from(change: &definition::Change) -> Self {
         let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
         let texts = change.texts.iter().map(|(member, texts)| {
             (*member, Texts { before: text(&texts.before), after: text(&texts.after) })
@@ -353,6 +362,9 @@ impl From<&history::Change> for Change {
         Self {
             at: change.at,
             by: Who::from(&*change.by),
+            instance: change.by.instance.to_string(),
+            listed: change.is_listed,
+            form_only: change.is_form_only,
             digest: hexadecimal(&change.digest),
             before: hexadecimal(&change.before),
             members: change.members.iter().map(|member| member.to_string()).collect(),

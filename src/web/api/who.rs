@@ -136,7 +136,3 @@ pub(super) fn millis(duration: Duration) -> f64 {
     let micros = duration.as_micros() as f64;
     micros / 1_000.0
 }
-
-pub(super) fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}

@@ -148,7 +148,7 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(limits: Limits, failover: Options) -> Self {
-        let hub = Hub::new(Arc::new(limits), failover, None);
+        let hub = Hub::new(Arc::new(limits), failover, None, None);
         let mut chores = JoinSet::new();
         chores.spawn(hub.clone().run());
         Self { hub, _chores: chores }

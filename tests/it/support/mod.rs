@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod binary;
 pub(crate) mod bridge;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod fake;
 pub(crate) mod fixture_plugin;
 pub(crate) mod fixtures;

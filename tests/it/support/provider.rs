@@ -32,6 +32,13 @@ pub(crate) fn read_only(name: &str) -> Value {
     tool
 }
 
+/// The same, which says what it does.
+pub(crate) fn described(name: &str, description: &str) -> Value {
+    let mut tool = read_only(name);
+    tool["description"] = json!(description);
+    tool
+}
+
 /// A tool result with one text.
 pub(crate) fn text(text: &str) -> Value {
     json!({ "content": [{ "type": "text", "text": text }] })
@@ -85,12 +92,17 @@ impl TestProvider {
     /// Sends `providers/register` and waits for its answer. The instance is called like the
     /// provider.
     pub(crate) async fn register(&mut self, name: &str, tools: &[Value]) -> Value {
+        self.register_text(name, &json!(tools).to_string()).await
+    }
+
+    /// As [`Self::register`], of tools that go out byte for byte.
+    pub(crate) async fn register_text(&mut self, name: &str, tools: &str) -> Value {
         self.registrations += 1;
         let id = format!("r{}", self.registrations);
-        self.say(json!({
-            "jsonrpc": "2.0", "id": id, "method": "providers/register",
-            "params": { "provider": { "name": name, "version": "1", "instanceId": name }, "tools": tools },
-        }))
+        let provider = json!({ "name": name, "version": "1", "instanceId": name });
+        self.say_text(&format!(
+            r#"{{"jsonrpc":"2.0","id":"{id}","method":"providers/register","params":{{"provider":{provider},"tools":{tools}}}}}"#
+        ))
         .await;
         loop {
             let frame = self.hear().await.expect("an answer");

@@ -34,18 +34,22 @@ export function changesView(changes) {
   return el("ol.timeline.changes", null, changes.map(changeView));
 }
 
-function changeView({ at, by, digest, before, members, texts = {} }) {
+const FORM_ONLY = "Written otherwise, in another order or with other spaces; it says the same";
+const UNKNOWN = "Changed; what it was before is not known any more";
+
+function changeView({ at, by, instance, listed, formOnly, digest, before, members, texts = {} }) {
   const named = members.flatMap((member, index) => [index > 0 && ", ", el("code", null, member)]);
   return el(
     "li",
     null,
-    el("p", null, members.length ? ["Changed: ", named] : "Changed; what it was before is not known any more"),
+    el("p", null, members.length ? ["Changed: ", named] : formOnly ? FORM_ONLY : UNKNOWN),
+    !listed && el("p.small", null, "Clients did not see it: another provider of this tool was listed."),
     el(
       "p.small.muted",
       null,
       timeAgo(at),
       " · by ",
-      whoIs(by),
+      el("span", { title: `instance ${instance}` }, whoIs(by)),
       " · ",
       el("code", null, before.slice(0, 8)),
       " → ",
