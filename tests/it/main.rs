@@ -23,6 +23,7 @@ mod provider;
 mod provider_client;
 mod sdk;
 mod shutdown;
+mod storm;
 mod streaming;
 mod support;
 mod tidy;

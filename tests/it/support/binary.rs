@@ -77,8 +77,13 @@ impl Process {
         &self.url
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it runs").to_string();
+        let id = self.id().to_string();
         let kill = Command::new("kill").args([&format!("-{name}"), &id]).status().await;
         assert!(kill.expect("kill runs").success());
     }
