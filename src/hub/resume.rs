@@ -25,13 +25,13 @@ const VALID_FOR: Duration = Duration::from_secs(60 * 60);
 const NONCE_BYTES: usize = 12;
 
 /// Seals and opens request states with a key of this hub.
-pub(super) struct Seal {
+pub(crate) struct Seal {
     key: RandomizedNonceKey,
 }
 
 /// The provider that asked, and what it wants to be told again.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Resumption {
+pub(crate) struct Resumption {
     pub instance: String,
     pub provider: String,
     /// The provider's own `requestState`, if it gave one.
@@ -42,7 +42,7 @@ pub(super) struct Resumption {
 impl Seal {
     /// With the same `secret` another process opens what this one sealed; without one, only this
     /// process does.
-    pub(super) fn new(secret: Option<&[u8]>) -> Self {
+    pub(crate) fn new(secret: Option<&[u8]>) -> Self {
         let mut key = [0; 32];
         match secret {
             Some(secret) => hkdf::Salt::new(hkdf::HKDF_SHA256, b"mcp-hub")
@@ -57,7 +57,7 @@ impl Seal {
     }
 
     /// Puts a sealed state in the place of the provider's own, if `output` asks for input.
-    pub(super) fn close(
+    pub(crate) fn close(
         &self,
         output: Output,
         from: &Identity,
@@ -98,7 +98,7 @@ impl Seal {
     }
 
     /// Opens what a client brought back for `tool`.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         sealed: &str,
         user: &UserId,

@@ -10,6 +10,7 @@ mod conformance;
 mod connect;
 mod failover;
 mod frames;
+mod fuzz;
 mod guard;
 mod hostile;
 mod input_required;

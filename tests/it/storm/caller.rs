@@ -9,11 +9,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Storm,
-    chance::Chance,
     net::Exchange,
     weather::{BODY_BYTES_MAX, CALL_TOTAL, JSON_DEPTH_MAX, MESSAGE_BYTES_MAX, TOOLS},
 };
-use crate::support::client::MODERN;
+use crate::support::{chance::Chance, client::MODERN};
 
 /// Calls that a client makes at once, now and then.
 const CROWD: usize = 4;

@@ -12,7 +12,6 @@ use tokio::{
 use super::{
     Ground, Phase, Storm,
     caller::{self, Caller},
-    chance::Chance,
     ground::Standing,
     listener, provider,
     weather::{
@@ -20,6 +19,7 @@ use super::{
         SETTLING, SOCKETS_MAX, STREAMS_MAX, USERS,
     },
 };
+use crate::support::chance::Chance;
 
 pub(super) struct Director<G> {
     ground: G,

@@ -8,7 +8,6 @@
 
 mod book;
 mod caller;
-mod chance;
 mod director;
 mod ground;
 mod listener;

@@ -18,10 +18,10 @@ use tokio_tungstenite::{
 use super::{
     Phase, Storm,
     book::Instance,
-    chance::Chance,
     net::Wire,
     weather::{CALL_IDLE, JSON_DEPTH_MAX, MESSAGE_BYTES_MAX, STALL_MAX, TOOLS, tool},
 };
+use crate::support::chance::Chance;
 
 /// What a provider does with a call.
 #[derive(Debug, Clone, Copy)]

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod binary;
 pub(crate) mod bridge;
+pub(crate) mod chance;
 pub(crate) mod client;
 pub(crate) mod fake;
 pub(crate) mod fixture_plugin;
