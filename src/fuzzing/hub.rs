@@ -75,7 +75,8 @@ pub fn token(bytes: &[u8]) {
     let signed = format!("{head}.{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
     let token = format!("{signed}.{}", signature(&signed));
     let Some(bearer) = bearer(&token) else { return };
-    let claims: Value = serde_json::from_slice(bytes).expect("claims are JSON");
+    // A member that nobody reads need not even be text, as long as it is signed.
+    let Ok(claims) = serde_json::from_slice::<Value>(bytes) else { return };
     assert_eq!(claims["sub"], bearer.id.as_str());
     assert!(!bearer.id.as_str().trim().is_empty());
     #[expect(clippy::cast_precision_loss, reason = "a small number")]

@@ -11,7 +11,7 @@ use std::{
 use mcp_hub::fuzzing::TARGETS;
 use tokio::time::Instant;
 
-use crate::{storm, support::chance::Chance};
+use crate::support::{chance::Chance, runner};
 
 /// What chance makes of each corpus in every run of the tests.
 const MUTATIONS: usize = 6_000;
@@ -63,7 +63,7 @@ const WORDS: &[&[u8]] = &[
 
 #[test]
 fn every_target_keeps_its_word() {
-    let length = storm::length();
+    let length = runner::length();
     let end = length.map(|length| Instant::now() + length);
     for seed in 1.. {
         let mut chance = Chance::of(seed);

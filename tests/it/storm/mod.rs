@@ -31,15 +31,9 @@ use self::{
     net::Net,
     weather::{PASSER_BY, USERS},
 };
-use crate::support::hub::token_for;
+use crate::support::{hub::token_for, resident, runner};
 
-/// How long the storm over real sockets lasts, as `"1h"`; a minute if it does not say.
-const LENGTH: &str = "MCP_HUB_TEST_STORM";
-/// Repeats what was decided in a run before.
-const SEED: &str = "MCP_HUB_TEST_STORM_SEED";
-/// How many storms there are on paused time.
-const SEEDS: &str = "MCP_HUB_TEST_STORM_SEEDS";
-
+/// Storms on paused time.
 const SEEDS_USUALLY: u64 = 3;
 /// Rounds of storm and calm on paused time.
 const ROUNDS: usize = 2;
@@ -143,41 +137,22 @@ impl Storm {
     }
 }
 
-/// What the runner of the tests says.
-fn setting(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "how tests run is the runner's to say")]
-    let said = std::env::var(name);
-    said.ok()
-}
-
-fn number(name: &str) -> Option<u64> {
-    setting(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
-}
-
-/// How long a test that can go on for any time goes on.
-pub(crate) fn length() -> Option<Duration> {
-    let read = |text: String| {
-        humantime::parse_duration(&text).unwrap_or_else(|error| panic!("{LENGTH}: {error}"))
-    };
-    setting(LENGTH).map(read)
-}
-
 /// Says which seed it was, if the storm sinks the hub.
 struct Lighthouse(u64);
 
 impl Drop for Lighthouse {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{SEED}={} has it again", self.0);
+            eprintln!("{}={} has it again", runner::SEED, self.0);
         }
     }
 }
 
 #[test]
 fn storms_on_paused_time_leave_nothing_behind() {
-    let seeds = match number(SEED) {
+    let seeds = match runner::seed() {
         Some(seed) => seed..seed + 1,
-        None => 1..1 + number(SEEDS).unwrap_or(SEEDS_USUALLY),
+        None => 1..1 + runner::seeds().unwrap_or(SEEDS_USUALLY),
     };
     let mut sights = BTreeMap::<&str, u64>::new();
     for seed in seeds.clone() {
@@ -202,14 +177,14 @@ fn storms_on_paused_time_leave_nothing_behind() {
 
 #[tokio::test]
 async fn a_storm_over_real_sockets_leaves_nothing_behind() {
-    let seed = number(SEED).unwrap_or(1);
+    let seed = runner::seed().unwrap_or(1);
     let _lighthouse = Lighthouse(seed);
-    let end = Instant::now() + length().unwrap_or(Duration::from_mins(1));
+    let end = Instant::now() + runner::length().unwrap_or(Duration::from_mins(1));
     let mut director = Director::new(Binary::start().await, seed, SLOWLY);
     let mut levels = Vec::new();
     while levels.len() < 2 || Instant::now() + director.round_trip(ROUND) < end {
         director.round(ROUND).await;
-        levels.push(director.ground().resident());
+        levels.push(resident(director.ground().process()));
     }
     let sights = director.end().await;
     println!("resident memory after each round, in KiB: {levels:?}\n{sights:?}");

@@ -12,6 +12,7 @@ pub(crate) mod guest;
 pub(crate) mod hub;
 pub(crate) mod plugins;
 pub(crate) mod provider;
+pub(crate) mod runner;
 pub(crate) mod witness;
 
 use std::time::Duration;
@@ -30,4 +31,12 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
     };
     let waited = tokio::time::timeout(PATIENCE, waiting).await;
     assert!(waited.is_ok(), "never came true: {what}");
+}
+
+/// Resident memory of a process, in KiB.
+pub(crate) fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"));
+    let status = status.expect("Linux, and it runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
 }
