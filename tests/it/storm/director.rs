@@ -58,11 +58,6 @@ impl<G: Ground> Director<G> {
         &self.ground
     }
 
-    /// How long a round with so much storm takes.
-    pub(super) fn round_trip(&self, storm: Duration) -> Duration {
-        storm + SETTLING + CALL_TOTAL
-    }
-
     /// A storm of that length, and the calm after it.
     pub(super) async fn round(&mut self, length: Duration) {
         self.storm.phase.send_replace(Phase::Storm);

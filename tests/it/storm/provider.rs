@@ -1,6 +1,6 @@
 //! Providers that answer, and do everything else that a program can do to a socket.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::{
     SinkExt, StreamExt,
@@ -17,70 +17,12 @@ use tokio_tungstenite::{
 
 use super::{
     Phase, Storm,
+    acts::{Act, Called, Step},
     book::Instance,
     net::Wire,
-    weather::{CALL_IDLE, JSON_DEPTH_MAX, MESSAGE_BYTES_MAX, STALL_MAX, TOOLS, tool},
+    weather::{TOOLS, tool},
 };
 use crate::support::chance::Chance;
-
-/// What a provider does with a call.
-#[derive(Debug, Clone, Copy)]
-enum Act {
-    Answer,
-    /// Says how it gets on, now and then for longer than a call may be silent, or may take.
-    Work,
-    /// Says more than anybody wants to hear.
-    Flood,
-    Fail,
-    Blame,
-    /// A result that reports a failure.
-    Regret,
-    Never,
-    Late,
-    Twice,
-    /// Answers calls that nobody made, and this one after them.
-    Stray,
-    /// Answers with something that is no result.
-    Babble,
-    Ask,
-    HangUp,
-    Malformed,
-    TooLarge,
-    TooDeep,
-    Binary,
-    /// Does not look at its socket for a while.
-    Stall,
-}
-
-const ACTS: &[(usize, Act)] = &[
-    (40, Act::Answer),
-    (12, Act::Work),
-    (3, Act::Flood),
-    (8, Act::Fail),
-    (4, Act::Blame),
-    (4, Act::Regret),
-    (5, Act::Never),
-    (5, Act::Late),
-    (4, Act::Twice),
-    (4, Act::Stray),
-    (4, Act::Babble),
-    (2, Act::HangUp),
-    (1, Act::Malformed),
-    (1, Act::TooLarge),
-    (1, Act::TooDeep),
-    (1, Act::Binary),
-    (1, Act::Stall),
-];
-
-/// One thing to be done on the socket when its time has come.
-enum Step {
-    Say(Value),
-    /// The answer to this call.
-    Answer(u64, Value),
-    HangUp,
-    Raw(Message),
-    Stall(Duration),
-}
 
 /// The connection is over.
 struct Over;
@@ -300,7 +242,8 @@ impl Life {
         if is_faulty {
             match self.chance.below(3) {
                 0 => {
-                    tools.push(json!({ "name": "has blanks", "inputSchema": { "type": "object" } }))
+                    tools
+                        .push(json!({ "name": "has blanks", "inputSchema": { "type": "object" } }));
                 }
                 1 => {
                     let mut long = tool("long", user, &instance, version, false);
@@ -366,114 +309,24 @@ impl Life {
         assert_eq!(arguments["user"], user, "a call of another user: {frame}");
         assert_eq!(params["_meta"]["progressToken"], id);
         let number = arguments["number"].as_u64().expect("a number");
-        let act = match (tool, params.get("inputResponses")) {
-            ("ask", None) => Act::Ask,
-            ("ask", Some(_)) => {
-                assert_eq!(params["requestState"], user, "the state of another user");
-                self.storm.book().saw("questions were answered");
-                Act::Answer
-            }
-            _ => self.chance.weighted(ACTS),
-        };
+        let is_answered = params.get("inputResponses").is_some();
+        let act = Act::with(tool, is_answered, &mut self.chance);
         let mut book = self.storm.book();
-        book.owes(self.connection, id);
-        book.handed(number, tool, !matches!(act, Act::Fail | Act::Blame));
-        match act {
-            Act::Twice => book.saw("answered twice"),
-            Act::Stray => book.saw("answered what nobody asked"),
-            _ => {}
+        if is_answered {
+            assert_eq!(params["requestState"], user, "the state of another user");
+            book.saw("questions were answered");
         }
+        book.owes(self.connection, id);
+        book.handed(number, tool, act.runs());
+        act.sight().into_iter().for_each(|sight| book.saw(sight));
         drop(book);
         let text = format!("{tool} of {user}: {number}");
-        let script = self.script(act, id, &text);
+        let script = act.script(&Called { id, user, text: &text }, &mut self.chance);
         let script = stream::iter(script).then(|(pause, step)| async move {
             sleep(pause).await;
             step
         });
         self.steps.push(script.boxed());
-    }
-
-    /// What is to be done, and how long after the step before.
-    fn script(&mut self, act: Act, id: u64, text: &str) -> Vec<(Duration, Step)> {
-        let now = Duration::ZERO;
-        let soon = self.storm.paced(self.chance.millis(0..60));
-        let says = |text: &str| json!({ "content": [{ "type": "text", "text": text }] });
-        let result =
-            |id: u64, result: Value| json!({ "jsonrpc": "2.0", "id": id, "result": result });
-        let error = |code: i64| json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": "no" } });
-        let answer = |pause, value: Value| (pause, Step::Answer(id, result(id, value)));
-        let progress = |token: u64, step: usize| {
-            Step::Say(json!({ "jsonrpc": "2.0", "method": "notifications/progress",
-                "params": { "progressToken": token, "progress": step, "message": text } }))
-        };
-        let log = Step::Say(json!({ "jsonrpc": "2.0", "method": "notifications/message",
-            "params": { "level": "error", "data": text, "_meta": { "progressToken": id } } }));
-        match act {
-            Act::Answer => vec![answer(soon, says(text))],
-            Act::Work => {
-                let (steps, pause) = (1 + self.chance.below(12), self.chance.millis(1..900));
-                let mut script = vec![(soon, log)];
-                script.extend((1..=steps).map(|step| (pause, progress(id, step))));
-                script.push(answer(pause, says(text)));
-                script
-            }
-            Act::Flood => {
-                let mut script: Vec<_> = (1..=100).map(|step| (now, progress(id, step))).collect();
-                script.push(answer(soon, says(text)));
-                script
-            }
-            Act::Fail => vec![(now, Step::Answer(id, error(-32000)))],
-            Act::Blame => vec![(now, Step::Answer(id, error(-32602)))],
-            Act::Regret => {
-                let mut regret = says(text);
-                regret["isError"] = json!(true);
-                vec![answer(soon, regret)]
-            }
-            Act::Never => Vec::new(),
-            Act::Late => vec![answer(CALL_IDLE + soon, says(text))],
-            Act::Twice => vec![
-                answer(soon, says(text)),
-                (now, Step::Say(result(id, says("a second answer")))),
-            ],
-            Act::Stray => {
-                let stray = result(id + 1_000_000, says("an answer to nobody"));
-                let strange = json!({ "jsonrpc": "2.0", "id": "x", "result": says("strange") });
-                let foreign = progress(id + 1_000_000, 1);
-                vec![
-                    (now, Step::Say(stray)),
-                    (now, Step::Say(strange)),
-                    (now, foreign),
-                    answer(soon, says(text)),
-                ]
-            }
-            Act::Babble => {
-                vec![(soon, Step::Answer(id, json!({ "jsonrpc": "2.0", "id": id, "result": 7 })))]
-            }
-            Act::Ask => vec![answer(
-                soon,
-                json!({
-                    "resultType": "input_required",
-                    "requestState": self.instance.0,
-                    "inputRequests": { "who": { "method": "roots/list" } },
-                }),
-            )],
-            Act::HangUp => vec![(soon, Step::HangUp)],
-            Act::Malformed => vec![(soon, Step::Raw(Message::text("{\"jsonrpc\":")))],
-            Act::TooLarge => {
-                vec![(soon, Step::Raw(Message::text("x".repeat(MESSAGE_BYTES_MAX + 1))))]
-            }
-            Act::TooDeep => {
-                let depth = JSON_DEPTH_MAX + 1;
-                let text = "[".repeat(depth) + &"]".repeat(depth);
-                vec![(soon, Step::Raw(Message::text(text)))]
-            }
-            Act::Binary => vec![(soon, Step::Raw(Message::binary(&b"\x00"[..])))],
-            Act::Stall => {
-                let time =
-                    self.chance.millis(100..u64::try_from(STALL_MAX.as_millis()).expect("short"));
-                vec![(now, Step::Stall(time)), answer(now, says(text))]
-            }
-        }
     }
 
     /// The hub hung up, and says why.

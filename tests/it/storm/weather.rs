@@ -26,6 +26,8 @@ pub(super) const STALL_MAX: Duration = Duration::from_secs(6);
 /// When the wind has died down and callers have their answers, everything else has been noticed too:
 /// calls that nobody waits for, sockets that nobody reads.
 pub(super) const SETTLING: Duration = Duration::from_secs(9);
+/// About the longest that a calm takes.
+pub(super) const CALM_MAX: Duration = Duration::from_secs(14);
 pub(super) const SESSION_IDLE: Duration = Duration::from_secs(6);
 
 pub(super) const MESSAGE_BYTES_MAX: usize = 4096;
