@@ -1,9 +1,13 @@
 //! Raises storms and looks at the hub when it is calm.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -11,9 +15,9 @@ use tokio::{
 
 use super::{
     Ground, Phase, Storm,
-    caller::{self, Caller},
+    caller::Caller,
     ground::Standing,
-    listener, provider,
+    legacy, listener, modern, provider,
     weather::{
         CALL_TOTAL, LEGACY_CALLERS, LISTENERS, MODERN_CALLERS, PASSER_BY, PROVIDERS, SESSION_IDLE,
         SETTLING, SOCKETS_MAX, STREAMS_MAX, USERS,
@@ -37,10 +41,10 @@ impl<G: Ground> Director<G> {
         for user in USERS {
             let mut caller = || Caller { storm: Arc::clone(&storm), user, chance: chance.split() };
             for _ in 0..MODERN_CALLERS {
-                actors.spawn(caller::call_modern(caller()));
+                actors.spawn(modern::call(caller()));
             }
             for _ in 0..LEGACY_CALLERS {
-                actors.spawn(caller::call_legacy(caller()));
+                actors.spawn(legacy::call(caller()));
             }
             for which in 0..LISTENERS {
                 actors.spawn(listener::listen(caller(), which));
@@ -64,7 +68,7 @@ impl<G: Ground> Director<G> {
         self.pass(length).await;
         self.storm.phase.send_replace(Phase::Calm);
         let storm = Arc::clone(&self.storm);
-        let busy = || storm.busy.load(std::sync::atomic::Ordering::Relaxed);
+        let busy = || storm.busy.load(Ordering::Relaxed);
         // A round of questions is two calls.
         let deadline = Instant::now() + 2 * CALL_TOTAL + 2 * storm.patience();
         while busy() > 0 {
@@ -86,54 +90,55 @@ impl<G: Ground> Director<G> {
         }
     }
 
-    /// Everything that began has ended, and everybody knows how things are.
+    /// Everything that began has ended and everybody knows how things are, or will in a moment: a
+    /// provider may be late, and a breaker close just now.
     async fn is_calm(&mut self) {
-        let standing = self.ground.standing().await;
-        let (calls, left, providers, debts) = {
-            let book = self.storm.book();
-            (book.calls, book.left, book.providers(), book.debts())
-        };
-        // Over a real socket nobody knows how far a request has come whose caller has left.
-        let certain = if self.storm.is_paused() { calls } else { calls - left };
-        assert_eq!(standing.in_flight, 0, "calls nobody waits for: {standing:?}");
-        let ended = standing.calls;
-        assert!((certain..=calls).contains(&ended), "of {calls} calls, {left} left, {ended} ended");
-        assert_eq!(standing.providers, u64::try_from(providers).expect("few"), "{standing:?}");
-        assert!(debts.is_empty(), "calls that no provider was told the end of: {debts:?}");
-        for user in USERS {
-            self.has_the_right_list(user).await;
-        }
-        let nothing = self.caller(PASSER_BY).list().await;
-        assert_eq!(nothing, serde_json::json!([]), "of a user who has no providers");
-    }
-
-    /// What `user` is shown is what their providers offer, and whoever listens knows it too.
-    async fn has_the_right_list(&mut self, user: &'static str) {
-        let caller = self.caller(user);
         let deadline = Instant::now() + self.storm.patience();
-        loop {
-            let list = caller.list().await;
-            self.is_what_is_offered(user, &list);
-            // A breaker may have opened or closed just now, and the list with it.
-            let behind = self.storm.book().known(user).find(|known| **known != list).cloned();
-            let Some(behind) = behind else { return };
-            assert!(Instant::now() < deadline, "{user} has {list}, and was told of {behind}");
+        while let Err(unrest) = self.looks_calm().await {
+            assert!(Instant::now() < deadline, "{unrest}");
             self.pass(Duration::from_millis(200)).await;
         }
     }
 
-    fn is_what_is_offered(&self, user: &str, list: &Value) {
+    async fn looks_calm(&mut self) -> Result<(), String> {
+        self.nothing_is_owed(self.ground.standing().await)?;
+        for user in USERS {
+            let list = self.caller(user).list().await;
+            self.is_what_is_offered(user, &list)?;
+            let book = self.storm.book();
+            let behind = book.known(user).find(|known| **known != list);
+            holds(behind.is_none(), || format!("{user} has {list}, and was told of {behind:?}"))?;
+        }
+        let list = self.caller(PASSER_BY).list().await;
+        holds(list == json!([]), || format!("{list} for somebody who has no providers"))
+    }
+
+    /// The hub and the book agree.
+    fn nothing_is_owed(&self, standing: Standing) -> Result<(), String> {
+        let Standing { in_flight, calls: ended, .. } = standing;
+        let book = self.storm.book();
+        let (calls, left, debts) = (book.calls, book.left, book.debts());
+        // Over a real socket nobody knows how far a request has come whose caller has left.
+        let certain = if self.storm.is_paused() { calls } else { calls - left };
+        let providers = u64::try_from(book.providers()).expect("few");
+        holds(in_flight == 0, || format!("nobody waits for {in_flight} calls"))?;
+        holds((certain..=calls).contains(&ended), || {
+            format!("of {calls} calls {ended} have ended; callers left {left} of them")
+        })?;
+        holds(debts.is_empty(), || format!("no provider was told the end of {debts:?}"))?;
+        holds(standing.providers == providers, || format!("{providers} providers: {standing:?}"))
+    }
+
+    /// What `user` is shown is what their providers offer.
+    fn is_what_is_offered(&self, user: &str, list: &Value) -> Result<(), String> {
         let book = self.storm.book();
         let on_offer = book.on_offer(user);
         let name = |tool: &Value| tool["name"].as_str().expect("a name").to_owned();
-        let mut offered: Vec<_> = on_offer.iter().map(|tool| name(tool)).collect();
-        offered.sort_unstable();
-        offered.dedup();
+        let offered: BTreeSet<_> = on_offer.iter().map(|tool| name(tool)).collect();
         let listed = list.as_array().expect("tools");
-        assert_eq!(listed.iter().map(name).collect::<Vec<_>>(), offered, "the list of {user}");
-        for tool in listed {
-            assert!(on_offer.contains(&tool), "nobody offers {tool} to {user}");
-        }
+        let is_complete = listed.iter().map(name).eq(offered);
+        let is_true = listed.iter().all(|tool| on_offer.contains(&tool));
+        holds(is_complete && is_true, || format!("{user} has {list}, on offer is {on_offer:?}"))
     }
 
     /// Sends everybody home: nothing is left of them. What there was to see.
@@ -181,4 +186,9 @@ impl<G: Ground> Director<G> {
     fn caller(&mut self, user: &'static str) -> Caller {
         Caller { storm: Arc::clone(&self.storm), user, chance: self.chance.split() }
     }
+}
+
+/// What is not as it should be, if `condition` does not hold.
+fn holds(condition: bool, unrest: impl FnOnce() -> String) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(unrest()) }
 }

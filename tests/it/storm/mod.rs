@@ -11,9 +11,12 @@ mod book;
 mod caller;
 mod director;
 mod ground;
+mod legacy;
 mod listener;
+mod modern;
 mod net;
 mod provider;
+mod verdict;
 mod weather;
 
 use std::{
