@@ -205,7 +205,7 @@ impl Request<'_> {
         // The call lives in a task of its own: a client that leaves does not cancel it.
         let (answer, outcome) = oneshot::channel();
         let (hub, session) = (self.client.hub.clone(), Arc::clone(&self.session));
-        let listed = self.session.begin(self.id.clone());
+        let listed = self.session.begin(self.id.clone()).ok_or_else(Refusal::no_session)?;
         self.client.lifecycle.spawn_call(async move {
             let outcome = tokio::select! {
                 outcome = hub.call(&session.tools, call) => Some(outcome),
