@@ -1,6 +1,7 @@
 // Many providers behind a network that breaks at random, and a hub that dies again and again.
 //
-// MCP_HUB_TEST_STORM is how long it lasts, such as 1h; MCP_HUB_TEST_STORM_SEED repeats a run's decisions.
+// MCP_HUB_TEST_STORM is how long it lasts, such as 1h; MCP_HUB_TEST_STORM_SEED repeats a run's
+// decisions.
 import assert from "node:assert/strict";
 import { connect as dial, createServer, type Socket } from "node:net";
 import { once } from "node:events";
