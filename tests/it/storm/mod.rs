@@ -42,7 +42,7 @@ use crate::support::{hub::token_for, resident, runner};
 const SEEDS_USUALLY: u64 = 3;
 /// Rounds of storm and calm on paused time.
 const ROUNDS: usize = 2;
-const ROUND: Duration = Duration::from_secs(15);
+const ROUND: Duration = Duration::from_secs(12);
 /// How much slower everybody is over real sockets: other tests run beside it.
 const SLOWLY: u32 = 3;
 /// What the allocator may keep, in KiB.
