@@ -54,7 +54,7 @@ pub(super) struct Rules {
 
 /// Whose token it is, what it permits, and from when to when.
 #[derive(Debug, Clone)]
-pub(super) struct Bearer {
+pub(crate) struct Bearer {
     pub id: UserId,
     pub scopes: Scopes,
     starts: Option<UnixTime>,

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, Uri, header};
 
+pub(crate) use self::claims::Bearer;
 pub use self::{
     denial::{Denial, Maker, Reason},
     hosts::Hosts,

@@ -63,7 +63,7 @@ impl Tokens {
 
     /// Who bears `token`, if it is good at `now`. Waits only if its key is not here and a server may
     /// have it.
-    pub(super) async fn verify(&self, token: &str, now: UnixTime) -> Result<Bearer, Reason> {
+    pub(crate) async fn verify(&self, token: &str, now: UnixTime) -> Result<Bearer, Reason> {
         let bearer = match self.judge(token) {
             Ok(bearer) => bearer,
             Err(Unproven::Refused(why)) => return Err(why),

@@ -18,7 +18,7 @@ pub struct User {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Scopes {
+pub(crate) enum Scopes {
     /// No authentication at all.
     Every,
     /// A token that names no scopes: its user's own business is permitted.

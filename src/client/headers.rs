@@ -112,7 +112,7 @@ fn check(
 }
 
 /// What a header value says: itself, or what it holds as `=?base64?…?=`.
-fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
+pub(crate) fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
     let is_plain = |byte: &u8| matches!(byte, 0x20..=0x7e | b'\t');
     if !value.iter().all(is_plain) {
         return None;

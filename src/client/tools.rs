@@ -44,11 +44,11 @@ pub(super) fn list(
 }
 
 /// A page ends with a name, and the next goes on after it, whatever has changed meanwhile.
-fn encode_cursor(name: &ToolName) -> String {
+pub(crate) fn encode_cursor(name: &ToolName) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(format!("{CURSOR_MARK}{name}"))
 }
 
-fn decode_cursor(cursor: &str) -> Result<String, Refusal> {
+pub(crate) fn decode_cursor(cursor: &str) -> Result<String, Refusal> {
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok();
     let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
     let name = text.as_deref().and_then(|text| text.strip_prefix(CURSOR_MARK));

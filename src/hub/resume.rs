@@ -33,7 +33,7 @@ const NONCE_BYTES: usize = 12;
 const USED_PER_USER_MAX: usize = 4_096;
 
 /// Seals and opens request states with a key of this hub.
-pub(super) struct Seal {
+pub(crate) struct Seal {
     key: RandomizedNonceKey,
     used: Mutex<HashMap<UserId, Used>>,
 }
@@ -51,14 +51,14 @@ struct Used {
 
 /// A state that was opened, and is used up by that.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(crate) struct Opened {
     pub resumption: Resumption,
     nonce: Nonce,
 }
 
 /// The provider that asked, and what it wants to be told again.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Resumption {
+pub(crate) struct Resumption {
     pub instance: String,
     pub provider: String,
     /// The provider's own `requestState`, if it gave one.
@@ -69,7 +69,7 @@ pub(super) struct Resumption {
 impl Seal {
     /// With the same `secret` another process opens what this one sealed; without one, only this
     /// process does.
-    pub(super) fn new(secret: Option<&[u8]>) -> Self {
+    pub(crate) fn new(secret: Option<&[u8]>) -> Self {
         let mut key = [0; 32];
         match secret {
             Some(secret) => hkdf::Salt::new(hkdf::HKDF_SHA256, b"mcp-hub")
@@ -84,7 +84,7 @@ impl Seal {
     }
 
     /// Puts a sealed state in the place of the provider's own, if `output` asks for input.
-    pub(super) fn close(
+    pub(crate) fn close(
         &self,
         output: Output,
         from: &Identity,
@@ -126,7 +126,7 @@ impl Seal {
 
     /// Opens what a client brought back for `tool`. It can be opened once: an answer is not to be
     /// replayed, and a tool not to be run by it twice.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         sealed: &str,
         user: &UserId,

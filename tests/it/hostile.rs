@@ -13,12 +13,11 @@ use crate::support::{
         hostile::{Expectation, Hostile, corpus},
     },
     plugins::Folder,
+    resident, runner,
 };
 
 /// Time of a hostile call: enough to do harm in.
 const TIME: Duration = Duration::from_secs(2);
-/// This variable asks for a soak, of so many seconds.
-const SOAK: &str = "MCP_HUB_TEST_SOAK";
 /// What the allocator may keep of it, in KiB.
 const SLACK: u64 = 64 * 1024;
 
@@ -72,9 +71,8 @@ async fn every_hostile_guest_is_contained() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the test above runs it, in a process of its own"]
 async fn the_corpus_is_contained() {
-    #[expect(clippy::disallowed_methods, reason = "how long to go on is the runner's to say")]
-    let soak = std::env::var(SOAK).ok().and_then(|seconds| seconds.parse().ok());
-    let until = Instant::now() + Duration::from_secs(soak.unwrap_or(0));
+    let length = runner::length();
+    let until = Instant::now() + length.unwrap_or_default();
     let folder = Folder::new();
     let hub = stage(&folder).await;
     let client = McpClient::new(&hub);
@@ -86,13 +84,13 @@ async fn the_corpus_is_contained() {
         // What is kept out leaves nothing behind that a second time would show.
         let again = |hostile: &&Hostile| {
             levels.is_empty()
-                || soak.is_some()
+                || length.is_some()
                 || !matches!(hostile.expect, Expectation::Refused(_))
         };
         for hostile in all.iter().filter(again) {
             check(&folder, &hub, &client, hostile).await;
         }
-        levels.push(resident());
+        levels.push(resident(std::process::id()));
     }
     assert!(others.try_join_next().is_none(), "somebody had to wait for seconds");
     others.abort_all();
@@ -147,11 +145,4 @@ async fn check(folder: &Folder, hub: &TestHub, client: &McpClient, hostile: &Hos
         folder.remove(&manifest);
     }
     eventually("it is gone", || look().is_none()).await;
-}
-
-/// Resident memory of this process, in KiB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
-    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
 }

@@ -1,6 +1,7 @@
 // Many providers behind a network that breaks at random, and a hub that dies again and again.
 //
-// MCP_HUB_TEST_CHAOS is how many seconds it lasts, MCP_HUB_TEST_SEED repeats a run's decisions.
+// MCP_HUB_TEST_STORM is how long it lasts, such as 1h; MCP_HUB_TEST_STORM_SEED repeats a run's
+// decisions.
 import assert from "node:assert/strict";
 import { connect as dial, createServer, type Socket } from "node:net";
 import { once } from "node:events";
@@ -9,8 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectProviderClient, type OfferedTool } from "../client.ts";
 import { call, eventually, freePort, type Hub, listed, startHub, text, tool } from "./harness.ts";
 
-const SECONDS = Number(process.env.MCP_HUB_TEST_CHAOS ?? 60);
-const SEED = Number(process.env.MCP_HUB_TEST_SEED ?? Date.now() % 1_000_000);
+const SECONDS = seconds(process.env.MCP_HUB_TEST_STORM ?? "1m");
+const SEED = Number(process.env.MCP_HUB_TEST_STORM_SEED ?? Date.now() % 1_000_000);
 const PROVIDERS = 50;
 const CALLERS = 8;
 const KILLS = 5;
@@ -20,6 +21,13 @@ const CUT_EVERY = 300;
 const WORK_MAX = 400;
 /** Longer than any call may take, whatever becomes of the hub. */
 const HANGS_AFTER = 30_000;
+
+/** How many seconds a time such as `90s`, `1m` or `1h` has. */
+function seconds(time: string): number {
+  const [, count, unit] = /^(\d+)\s*(s|m|h)$/.exec(time) ?? [];
+  assert.ok(unit, `MCP_HUB_TEST_STORM is no time such as 1h: ${time}`);
+  return Number(count) * { s: 1, m: 60, h: 3600 }[unit as "s" | "m" | "h"];
+}
 
 /** The generator mulberry32: numbers from 0 to 1 that a seed determines. */
 function randomFrom(seed: number): () => number {
@@ -61,7 +69,7 @@ test(
   { timeout: (SECONDS + 150) * 1000 },
   async (t) => {
     t.diagnostic(`seed ${SEED}`);
-    console.log(`chaos: MCP_HUB_TEST_SEED=${SEED}, ${SECONDS} s`);
+    console.log(`chaos: MCP_HUB_TEST_STORM_SEED=${SEED}, ${SECONDS} s`);
     const random = randomFrom(SEED);
     const violations: string[] = [];
     const counts = {

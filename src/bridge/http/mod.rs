@@ -3,7 +3,7 @@
 
 mod exchange;
 mod listening;
-mod reading;
+pub(crate) mod reading;
 mod refusal;
 mod resuming;
 mod server;

@@ -20,7 +20,7 @@ const EXTRACT_BYTES_MAX: usize = 300;
 
 /// Why there is nothing more to read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     #[error("the server sent a message longer than {} MiB", MESSAGE_BYTES_MAX >> 20)]
     TooLong,
     #[error("the connection broke: {0}")]
@@ -82,12 +82,12 @@ pub(super) fn names_a_method(text: &str) -> bool {
 }
 
 /// The events of a body that is a stream of them, none longer than a message may be.
-pub(super) struct Events {
+pub(crate) struct Events {
     events: SseByteStream<BoxStream<'static, Result<Bytes, Broken>>>,
 }
 
 impl Events {
-    pub(super) fn of(response: Response) -> Self {
+    pub(crate) fn of(response: Response) -> Self {
         let mut meter = Meter::new(MESSAGE_BYTES_MAX + FIELDS_BYTES_MAX);
         let bytes = response.bytes_stream().map(move |chunk| {
             let chunk = chunk?;
@@ -97,7 +97,7 @@ impl Events {
         Self { events: SseByteStream::new(bytes.boxed()) }
     }
 
-    pub(super) async fn next(&mut self) -> Option<Result<Sse, Broken>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<Sse, Broken>> {
         let event = self.events.next().await?;
         Some(event.map_err(|error| match error {
             sse_stream::Error::Body(error) => match error.downcast() {

@@ -91,11 +91,14 @@ impl Request<'_> {
         } else {
             (call, None)
         };
+        let Some(listed) = self.session.begin(self.id.clone()) else {
+            return teller.answer(Err(Refusal::no_session().of(Some(self.id))));
+        };
         let exchange = Exchange {
             hub: self.client.hub.clone(),
             limits: Arc::clone(&self.client.limits),
             session: Arc::clone(self.session),
-            listed: self.session.begin(self.id.clone()),
+            listed,
             id: self.id,
             tool: call.tool.clone(),
             progress_token,

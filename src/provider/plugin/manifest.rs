@@ -20,13 +20,13 @@ use super::{folder::USERS, options::Options};
 use crate::model::{limits::bytes, units};
 
 /// The largest NAME.toml that is read, in bytes.
-pub(super) const BYTES_MAX: usize = 64 * 1024;
+pub(crate) const BYTES_MAX: usize = 64 * 1024;
 /// Variables of the hub's own that no plugin is given.
 const WITHHELD: &str = "MCP_HUB_";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     permissions: Permissions,
     limits: Limits,
     config: BTreeMap<String, toml::Value>,
@@ -77,7 +77,7 @@ fn some_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::
 
 /// Why a plugin is kept out because of its NAME.toml.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     #[error("{0}")]
     Unreadable(String),
     #[error("[permissions] network: {0}")]
@@ -112,12 +112,12 @@ pub(super) enum Fault {
 }
 
 impl Manifest {
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
         toml::from_str(text).map_err(|error| Fault::Unreadable(error.to_string().trim().to_owned()))
     }
 
     /// The bounds of a call: the operator's, as far as they are not set here.
-    pub(super) fn bounds(&self, options: &Options) -> Result<Bounds, Fault> {
+    pub(crate) fn bounds(&self, options: &Options) -> Result<Bounds, Fault> {
         let Limits { memory, time, output } = &self.limits;
         let memory = within("memory", memory.unwrap_or(options.memory), options.memory_max)?;
         let output = within("output", output.unwrap_or(options.output), options.output_max)?;
@@ -134,7 +134,7 @@ impl Manifest {
 
     /// What is granted; relative folders are meant from `here`. No folder that is writable may lead
     /// to `plugins`, the folder of all of them. `environment` is the hub's own.
-    pub(super) fn grants(
+    pub(crate) fn grants(
         &self,
         here: &Path,
         plugins: &Path,
@@ -162,7 +162,7 @@ impl Manifest {
     }
 
     /// What is granted, a sentence each, without any value.
-    pub(super) fn permissions(&self) -> Vec<String> {
+    pub(crate) fn permissions(&self) -> Vec<String> {
         let Permissions { network, addresses, env, read, write } = &self.permissions;
         let mut all = Vec::new();
         let mut tell = |what: &str, named: Vec<String>| {

@@ -9,7 +9,7 @@ mod board;
 mod folder;
 mod keeper;
 mod load;
-mod manifest;
+pub(crate) mod manifest;
 mod meters;
 mod native;
 mod options;

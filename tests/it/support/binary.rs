@@ -83,7 +83,7 @@ impl Process {
     }
 
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it runs").to_string();
+        let id = self.id().to_string();
         let kill = Command::new("kill").args([&format!("-{name}"), &id]).status().await;
         assert!(kill.expect("kill runs").success());
     }

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod binary;
 pub(crate) mod bridge;
+pub(crate) mod chance;
 pub(crate) mod client;
 pub(crate) mod collector;
 pub(crate) mod fake;
@@ -15,6 +16,7 @@ pub(crate) mod keys;
 pub(crate) mod plugins;
 pub(crate) mod provider;
 pub(crate) mod raw;
+pub(crate) mod runner;
 pub(crate) mod witness;
 
 use std::time::Duration;
@@ -33,4 +35,12 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
     };
     let waited = tokio::time::timeout(PATIENCE, waiting).await;
     assert!(waited.is_ok(), "never came true: {what}");
+}
+
+/// Resident memory of a process, in KiB.
+pub(crate) fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"));
+    let status = status.expect("Linux, and it runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
 }

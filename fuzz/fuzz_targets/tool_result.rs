@@ -1,0 +1,5 @@
+//! What tools answer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| mcp_hub::fuzzing::tool_result(bytes));
