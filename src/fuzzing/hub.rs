@@ -29,10 +29,11 @@ const TOOL: &str = "ask";
 /// A state that was sealed is opened as it was, by its user and for its tool, unless one bit of it is
 /// another; what was never sealed is not opened.
 pub fn request_state(bytes: &[u8]) {
-    static SEAL: LazyLock<Seal> = LazyLock::new(|| Seal::new(Some(SECRET.as_bytes())));
+    // One of its own, for a state is good for one use, and so many uses are remembered.
+    let seal = Seal::new(Some(SECRET.as_bytes()));
     let (alice, bob) = (user("alice"), user("bob"));
     if let Some(text) = text(bytes) {
-        SEAL.open(text, &alice, TOOL, NOW).expect_err("nobody sealed it");
+        seal.open(text, &alice, TOOL, NOW).expect_err("nobody sealed it");
     }
     let state = String::from_utf8_lossy(bytes);
     let asks = json!({ "resultType": "input_required", "requestState": state });
@@ -44,13 +45,13 @@ pub fn request_state(bytes: &[u8]) {
         instance: InstanceId::parse("instance").expect("a good name"),
         kind: Kind::Remote,
     };
-    let closed = SEAL.close(asks, &from, &alice, TOOL, NOW);
+    let closed = seal.close(asks, &from, &alice, TOOL, NOW);
     let span = closed.request_state.as_ref().expect("a state");
     let sealed: String = serde_json::from_str(closed.part(span)).expect("a string");
-    SEAL.open(&sealed, &bob, TOOL, NOW).expect_err("another's");
-    SEAL.open(&sealed, &alice, "other", NOW).expect_err("for another tool");
-    let opened = SEAL.open(&sealed, &alice, TOOL, NOW).expect("its own");
-    SEAL.open(&sealed, &alice, TOOL, NOW).expect_err("it was used");
+    seal.open(&sealed, &bob, TOOL, NOW).expect_err("another's");
+    seal.open(&sealed, &alice, "other", NOW).expect_err("for another tool");
+    let opened = seal.open(&sealed, &alice, TOOL, NOW).expect("its own");
+    seal.open(&sealed, &alice, TOOL, NOW).expect_err("it was used");
     let opened = opened.resumption.state.expect("the provider's state");
     assert_eq!(serde_json::from_str::<String>(opened.get()).expect("a string"), state);
     let mut altered = BASE64_URL_SAFE_NO_PAD.decode(&sealed).expect("what it is written in");
@@ -58,7 +59,7 @@ pub fn request_state(bytes: &[u8]) {
     let bits = altered.len() * 8;
     altered[place % bits / 8] ^= 1 << (place % 8);
     let altered = BASE64_URL_SAFE_NO_PAD.encode(altered);
-    SEAL.open(&altered, &alice, TOOL, NOW).expect_err("altered");
+    seal.open(&altered, &alice, TOOL, NOW).expect_err("altered");
 }
 
 fn user(name: &str) -> UserId {
