@@ -114,7 +114,7 @@ async fn a_hub_under_siege_keeps_its_memory_and_its_clients() {
     mcp_hub::serving::allow_open_files(ATTACKERS);
     let folder = tempdir().expect("a folder");
     let settings = format!(
-        "listen = '127.0.0.1:0'\n[limits]\nrequest_bodies = '{BODIES} KiB'\nrequest_head = '8 KiB'\n\
+        "listen = '127.0.0.1:0'\n[limits]\ncalls_per_second = 1000000\ncalls_burst = 1000000\nrequest_bodies = '{BODIES} KiB'\nrequest_head = '8 KiB'\n\
          request_head_time = '3s'\nrequest_body_time = '3s'\nwrite_stall = '3s'\n"
     );
     fs::write(folder.path().join("mcp-hub.toml"), settings).expect("written");
