@@ -26,7 +26,7 @@ async fn stage(folder: &Folder) -> TestHub {
     let hub = TestHub::with(|config| {
         config.plugins.folder = folder.path();
         config.plugins.time = TIME;
-        config.limits.calls_per_second = u32::MAX.try_into().expect("not zero");
+        config.limits.calls_burst = u32::MAX.try_into().expect("not zero");
         config.plugins.compile_time = Duration::from_secs(5);
     })
     .await;
