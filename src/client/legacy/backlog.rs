@@ -155,12 +155,15 @@ impl Backlog {
         (undecided, (0..requests).map(|_| teller()).collect())
     }
 
-    /// Goes on after `place`; whoever read the stream before stops. `None` when it is not kept any
-    /// more.
+    /// Goes on after `place`; whoever read the stream before stops. `None` when nothing follows:
+    /// the stream has ended there, or is kept no more.
     pub(super) fn resume(&self, stream: NonZeroU64, place: u64) -> Option<Reader> {
         let mut shelf = self.shelf.lock();
-        let resumed = shelf.streams.get_mut(&stream)?;
-        if matches!(resumed.phase, Phase::Undecided { .. }) {
+        let Shelf { streams, events, .. } = &mut *shelf;
+        let resumed = streams.get_mut(&stream)?;
+        let follows = |kept: &Kept| kept.stream == stream && kept.place > place;
+        let has_ended = resumed.over.is_some() && !events.iter().any(follows);
+        if has_ended || matches!(resumed.phase, Phase::Undecided { .. }) {
             return None;
         }
         resumed.reader += 1;
@@ -269,10 +272,13 @@ impl Teller {
         self.backlog.shelf.lock().tell(self.stream, event, Weight::Advice);
     }
 
-    /// Tells what the client has to react to.
-    pub(super) fn demand(&self, payload: Payload) {
+    /// Tells what the client has to react to. `false` if it has left and cannot come back.
+    #[must_use]
+    pub(super) fn demand(&self, payload: Payload) -> bool {
         let event = payload.into_open_event();
-        self.backlog.shelf.lock().tell(self.stream, event, Weight::Needed);
+        let mut shelf = self.backlog.shelf.lock();
+        shelf.tell(self.stream, event, Weight::Needed);
+        shelf.streams.contains_key(&self.stream)
     }
 
     /// The last that is told of the request. Without it, the client cancelled and hears no more.
@@ -356,8 +362,12 @@ impl Undecided {
                 Phase::Events => true,
             }
         };
-        let reader = is_events.then(|| self.backlog.resume(self.stream, 0)).flatten()?;
-        Some(Decided::Events(reader))
+        if !is_events {
+            return None;
+        }
+        // Nothing follows where all that was told was lost, or its client cancelled it.
+        let reader = self.backlog.resume(self.stream, 0);
+        Some(reader.map_or_else(|| Decided::Answers(Vec::new()), Decided::Events))
     }
 }
 
@@ -511,7 +521,9 @@ mod tests {
         let backlog = backlog(8, 1_000);
         let (undecided, mut tellers) = backlog.open(1);
         drop(undecided);
-        tellers.pop().unwrap().answer(answer("a"));
+        let teller = tellers.pop().unwrap();
+        assert!(!teller.demand(notice("a")), "there is nobody who could be asked");
+        teller.answer(answer("b"));
         assert!(backlog.shelf.lock().streams.is_empty());
     }
 
@@ -530,7 +542,7 @@ mod tests {
         teller.answer(answer("c"));
         assert_eq!(read(&mut second), "b@1_2 c@1_3 .");
         assert_eq!(read(&mut backlog.resume(stream, 2).unwrap()), "c@1_3 .");
-        assert_eq!(read(&mut backlog.resume(stream, 9).unwrap()), ".");
+        assert!(backlog.resume(stream, 3).is_none(), "nothing follows its end");
         assert!(backlog.resume(stream.saturating_add(1), 0).is_none());
 
         tokio::time::advance(Limits::default().resume_time).await;
@@ -546,12 +558,12 @@ mod tests {
         let teller = tellers.pop().unwrap();
         teller.advise(notice("a"));
         let mut reader = events(undecided).await;
-        teller.demand(notice("b"));
+        assert!(teller.demand(notice("b")));
         teller.advise(notice("c"));
-        teller.demand(notice("d"));
+        assert!(teller.demand(notice("d")));
         assert_eq!(read(&mut reader), "b@1_2 c@1_3 d@1_4 ", "`a` was advice");
         for said in ["e", "f", "g"] {
-            teller.demand(notice(said));
+            assert!(teller.demand(notice(said)));
         }
         teller.advise(notice("h"));
         assert_eq!(read(&mut reader), "e@1_5 f@1_6 g@1_7 ", "no advice in their place");
@@ -564,9 +576,9 @@ mod tests {
         let backlog = backlog(100, 200);
         let (undecided, mut tellers) = backlog.open(1);
         let teller = tellers.pop().unwrap();
-        teller.demand(notice("a"));
-        teller.demand(notice(&"x".repeat(1_000)));
-        teller.demand(notice("b"));
+        assert!(teller.demand(notice("a")));
+        assert!(teller.demand(notice(&"x".repeat(1_000))));
+        assert!(teller.demand(notice("b")));
         {
             let shelf = backlog.shelf.lock();
             assert_eq!(shelf.events.len(), 1);

@@ -58,8 +58,9 @@ pub(super) fn open_stream(client: &Client, user: &User, headers: &HeaderMap) -> 
                 Some(EventId::Told { stream, place }) => {
                     Ok(match session.backlog.resume(stream, place) {
                         Some(reader) => stream::of(client, user, &session, reader),
-                        // It has ended and is kept no more: waiting for the rest would be in vain.
-                        None => event_stream(streams::empty()),
+                        // There is no more to come back for (WHATWG HTML §9.2.3): to a stream
+                        // that just ends, a client would come back again and again.
+                        None => StatusCode::NO_CONTENT.into_response(),
                     })
                 }
                 Some(EventId::Change(last)) => {

@@ -72,6 +72,8 @@ pub(super) enum Unasked {
          (limits.question_time is {0}s). You may call the tool again."
     )]
     NoAnswer(u64),
+    #[error("The tool asked something back when its client had left.")]
+    Left,
     #[error("The tool asked something back, and the client refused to answer {method}: {message}")]
     Refused { method: Box<str>, message: String },
 }
@@ -108,6 +110,9 @@ impl Question {
             return Err(Unasked::Unreadable(what));
         }
         let params = params.map(|params| Json::cut(request.text(), params));
+        if params.as_ref().is_some_and(|params| !params.is_object()) {
+            return Err(Unasked::Unreadable(format!("the `params` of {key:?} are no object")));
+        }
         Ok(Self { key, method: method.into(), params })
     }
 
@@ -149,8 +154,12 @@ impl Questions {
         let number = id.text().and_then(|id| id.strip_prefix(ID_PREFIX)?.parse().ok());
         let waiting = number.and_then(|number: u64| self.waiting.lock().remove(&number));
         match waiting {
-            // Whoever asked may have given up in this moment.
-            Some(waiting) => drop(waiting.send(answer)),
+            // Whoever asked may have given up in this moment. What waits for the other answers of
+            // its round is not to keep the body it came in.
+            Some(waiting) => {
+                let own = answer.map(|result| result.detached()).map_err(|error| error.detached());
+                drop(waiting.send(own));
+            }
             None => tracing::debug!(id = id.as_str(), "an answer that nobody waits for"),
         }
     }
@@ -175,7 +184,10 @@ impl Questions {
         for question in round {
             let one = self.ask();
             let params = question.legacy_params();
-            teller.demand(Payload::request(&one.id(), &question.method, params.as_deref()));
+            let request = Payload::request(&one.id(), &question.method, params.as_deref());
+            if !teller.demand(request) {
+                return Err(Unasked::Left);
+            }
             asked.push((question, one));
         }
         let answers = asked.iter_mut().map(|(question, one)| async move {
@@ -289,6 +301,7 @@ mod tests {
         for (requests, max, why) in [
             (r#"{"a":{"method":"tools/list"}}"#, 9, "the method \"tools/list\""),
             (r#"{"a":7}"#, 9, "\"a\" is no request"),
+            (r#"{"a":{"method":"roots/list","params":[1]}}"#, 9, "`params` of \"a\" are no object"),
             ("[]", 9, "`inputRequests` is not an object"),
             (r#"{"a":{"method":"roots/list"},"b":{"method":"roots/list"}}"#, 1, "asks 2 things"),
         ] {

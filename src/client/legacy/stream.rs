@@ -64,9 +64,10 @@ impl Open {
         };
         let event = tokio::select! {
             biased;
-            event = self.reader.next() => event?,
             () = self.session.ended.cancelled() => return None,
+            // Before what is told, which may never pause; what is left is for who comes back.
             () = time_is_up => return None,
+            event = self.reader.next() => event?,
             () = sleep(KEEP_ALIVE) => KEEP_ALIVE_COMMENT,
         };
         Some((Ok(event), self))
