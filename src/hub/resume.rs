@@ -2,7 +2,7 @@
 //! the provider that asked and nobody else's.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -28,9 +28,9 @@ use crate::model::{
 const VALID_FOR: Duration = Duration::from_secs(60 * 60);
 const NONCE_BYTES: usize = 12;
 
-/// States of one user that are remembered as used. With more in an hour, the oldest of those not
-/// used yet expire early.
-const USED_PER_USER_MAX: usize = 4_096;
+/// States of one user that are remembered as used: with what they take, about 2 MiB. With more in
+/// an hour, the oldest of those not used yet expire early.
+const USED_PER_USER_MAX: usize = 32_768;
 
 /// Seals and opens request states with a key of this hub.
 pub(crate) struct Seal {
@@ -43,9 +43,9 @@ type Nonce = [u8; NONCE_BYTES];
 /// The states a user has brought back: each is good for one retry.
 #[derive(Default)]
 struct Used {
-    /// In the order they were brought, with when they expire.
-    states: VecDeque<(Nonce, UnixTime)>,
-    /// States that expire up to then count as used, for some of them were and are forgotten.
+    /// Those that expire first come first.
+    states: BTreeSet<(UnixTime, Nonce)>,
+    /// Of those that expire up to then, some were used and are forgotten.
     floor: UnixTime,
 }
 
@@ -53,7 +53,21 @@ struct Used {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub resumption: Resumption,
+    pub(super) used: UsedState,
+}
+
+/// Names a state that was used.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UsedState {
+    expires: UnixTime,
     nonce: Nonce,
+}
+
+/// What a state says when it is opened.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    resumption: Resumption,
+    expires: u64,
 }
 
 /// The provider that asked, and what it wants to be told again.
@@ -63,7 +77,17 @@ pub(crate) struct Resumption {
     pub provider: String,
     /// The provider's own `requestState`, if it gave one.
     pub state: Option<Box<RawValue>>,
-    expires: u64,
+}
+
+impl Resumption {
+    /// Leads back to who gave `output`.
+    pub(super) fn of(output: &Output, from: &Identity) -> Self {
+        let state = output.request_state.as_ref().map(|span| {
+            serde_json::from_str(output.part(span)).expect("a part of parsed JSON is JSON")
+        });
+        let instance = from.instance.as_str().to_owned();
+        Self { instance, provider: from.name.clone().into(), state }
+    }
 }
 
 impl Seal {
@@ -95,16 +119,9 @@ impl Seal {
         if output.kind != OutputKind::InputRequired {
             return output;
         }
-        let state = output.request_state.as_ref().map(|span| {
-            serde_json::from_str(output.part(span)).expect("a part of parsed JSON is JSON")
-        });
-        let resumption = Resumption {
-            instance: from.instance.as_str().to_owned(),
-            provider: from.name.clone().into(),
-            state,
-            expires: now.after(VALID_FOR).0,
-        };
-        let sealed = self.seal(&resumption, user, tool);
+        let resumption = Resumption::of(&output, from);
+        let sealed = Sealed { resumption, expires: now.after(VALID_FOR).0 };
+        let sealed = self.seal(&sealed, user, tool);
         let text = output.json.as_str();
         let json = match &output.request_state {
             Some(span) => format!("{}\"{sealed}\"{}", &text[..span.start], &text[span.end..]),
@@ -113,8 +130,8 @@ impl Seal {
         Output::parse(Json::from(json)).expect("the result was one before its state was sealed")
     }
 
-    fn seal(&self, resumption: &Resumption, user: &UserId, tool: &str) -> String {
-        let mut text = serde_json::to_vec(resumption).expect("plain data serialises");
+    fn seal(&self, state: &Sealed, user: &UserId, tool: &str) -> String {
+        let mut text = serde_json::to_vec(state).expect("plain data serialises");
         let nonce = self
             .key
             .seal_in_place_append_tag(bound_to(user, tool), &mut text)
@@ -143,56 +160,59 @@ impl Seal {
             text,
         );
         let text = text.ok().ok_or_else(foreign)?;
-        let resumption: Resumption = serde_json::from_slice(text).ok().ok_or_else(foreign)?;
-        if now.0 >= resumption.expires {
-            return Err(CallError::RequestState("too old; call the tool again without it"));
-        }
-        let mut used = self.used.lock();
-        if used.entry(user.clone()).or_default().take(nonce, UnixTime(resumption.expires), now) {
-            Ok(Opened { resumption, nonce })
-        } else {
-            Err(CallError::RequestState("used already; call the tool again without it"))
-        }
+        let Sealed { resumption, expires } = serde_json::from_slice(text).map_err(|_| foreign())?;
+        let state = UsedState { expires: UnixTime(expires), nonce };
+        self.used.lock().entry(user.clone()).or_default().take(state, now)?;
+        Ok(Opened { resumption, used: state })
     }
 
     /// The retry with this state reached nobody: it may be made again.
-    pub(super) fn give_back(&self, nonce: Nonce, user: &UserId) {
+    pub(super) fn give_back(&self, state: UsedState, user: &UserId) {
         if let Some(used) = self.used.lock().get_mut(user) {
-            used.states.retain(|(used, _)| *used != nonce);
+            used.states.remove(&(state.expires, state.nonce));
         }
     }
 
     /// Forgets states that have expired.
     pub(super) fn forget(&self, now: UnixTime) {
         self.used.lock().retain(|_, used| {
-            used.states.retain(|(_, expires)| *expires > now);
+            used.let_go(now);
             !used.states.is_empty() || used.floor > now
         });
     }
 }
 
-impl Opened {
-    pub(super) fn nonce(&self) -> Nonce {
-        self.nonce
-    }
-}
-
 impl Used {
-    /// Whether the state is used now for the first time.
-    fn take(&mut self, nonce: Nonce, expires: UnixTime, now: UnixTime) -> bool {
-        while self.states.front().is_some_and(|(_, expires)| *expires <= now) {
-            self.states.pop_front();
+    /// Uses the state up, if this is the first time.
+    fn take(&mut self, state: UsedState, now: UnixTime) -> Result<(), CallError> {
+        let UsedState { expires, nonce } = state;
+        let refused = |why| Err(CallError::RequestState(why));
+        self.let_go(now);
+        if expires <= now {
+            return refused("too old; call the tool again without it");
         }
-        if expires <= self.floor || self.states.iter().any(|(used, _)| *used == nonce) {
-            return false;
+        if expires <= self.floor {
+            return refused(
+                "older than so many that have been used since that this one may have been, too; \
+                 call the tool again without it",
+            );
         }
-        if self.states.len() >= USED_PER_USER_MAX
-            && let Some((_, expires)) = self.states.pop_front()
+        if !self.states.insert((expires, nonce)) {
+            return refused("used already; call the tool again without it");
+        }
+        if self.states.len() > USED_PER_USER_MAX
+            && let Some((expires, _)) = self.states.pop_first()
         {
-            self.floor = self.floor.max(expires);
+            self.floor = expires;
         }
-        self.states.push_back((nonce, expires));
-        true
+        Ok(())
+    }
+
+    /// Forgets states that have expired.
+    fn let_go(&mut self, now: UnixTime) {
+        while self.states.first().is_some_and(|(expires, _)| *expires <= now) {
+            self.states.pop_first();
+        }
     }
 }
 
@@ -285,9 +305,9 @@ mod tests {
         let seal = Seal::new(None);
         let output = close(&seal, r#"{"resultType":"input_required","requestState":"s"}"#);
         let open = || seal.open(&sealed_in(&output), &alice(), "ask", NOW);
-        let nonce = open().unwrap().nonce();
+        let used = open().unwrap().used;
         assert!(open().unwrap_err().to_string().contains("used already"));
-        seal.give_back(nonce, &alice());
+        seal.give_back(used, &alice());
         open().unwrap();
         seal.forget(NOW.after(VALID_FOR));
         assert!(seal.used.lock().is_empty());
@@ -296,17 +316,19 @@ mod tests {
     #[test]
     fn what_is_forgotten_cannot_be_replayed() {
         let mut used = Used::default();
-        let nonce = |n: u64| {
+        let mut take = |n: u64, expires: u64| {
             let mut nonce = [0; NONCE_BYTES];
             nonce[..8].copy_from_slice(&n.to_be_bytes());
-            nonce
+            let taken = used.take(UsedState { expires: UnixTime(expires), nonce }, UnixTime(0));
+            assert!(used.states.len() <= USED_PER_USER_MAX);
+            taken.map_err(|error| error.to_string())
         };
         let last = USED_PER_USER_MAX as u64;
         for n in 0..=last {
-            assert!(used.take(nonce(n), UnixTime(n + 10), UnixTime(0)));
+            take(n, n + 10).unwrap();
         }
-        assert!(!used.take(nonce(0), UnixTime(10), UnixTime(0)), "the one that was displaced");
-        assert!(!used.take(nonce(last), UnixTime(last + 10), UnixTime(0)));
-        assert_eq!(used.states.len(), USED_PER_USER_MAX);
+        assert!(take(0, 10).unwrap_err().contains("may have been, too"), "it was displaced");
+        assert!(take(last, last + 10).unwrap_err().contains("used already"));
+        take(last + 1, 11).expect("one that expires later than all that are forgotten");
     }
 }

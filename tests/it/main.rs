@@ -10,6 +10,7 @@ mod config;
 mod conformance;
 mod connect;
 mod connections;
+mod conversation;
 mod failover;
 mod forwarded;
 mod frames;

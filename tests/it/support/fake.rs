@@ -36,6 +36,8 @@ pub(crate) enum Does {
     Answers,
     /// Answers with this result.
     Says(Value),
+    /// Answers with this result, so much later.
+    SaysAfter(Duration, Value),
     /// Answers with a JSON-RPC error of this code.
     Errs(i64),
     /// Never takes the call.
@@ -92,6 +94,10 @@ impl Fake {
         match does {
             Does::Answers => Ok(output(&own)),
             Does::Says(result) => Ok(output(&result)),
+            Does::SaysAfter(time, result) => {
+                sleep(time).await;
+                Ok(output(&result))
+            }
             Does::Errs(code) => Err(AttemptError::Answered(RpcError {
                 code,
                 message: format!("{} says no", self.name).into(),
