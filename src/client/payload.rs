@@ -119,7 +119,8 @@ impl Payload {
         Some(Self::notification(method, Some(&params)))
     }
 
-    fn size(&self) -> usize {
+    /// Its bytes, as JSON.
+    pub fn size(&self) -> usize {
         self.pieces.iter().map(Bytes::len).sum()
     }
 

@@ -72,9 +72,13 @@ pub struct Limits {
     pub batch: NonZeroUsize,
     /// Events of calls kept for one session, so that a client that was cut off loses none.
     pub events_per_session: NonZeroUsize,
-    /// Bytes of those events. One event is kept whatever its size.
+    /// Bytes of those events that are kept for a client that is not there to read them. One is kept
+    /// whatever its size.
     #[serde(deserialize_with = "size")]
     pub event_bytes_per_session: ByteSize,
+    /// Bytes of the events of all sessions together, small ones aside.
+    #[serde(deserialize_with = "size")]
+    pub event_bytes: ByteSize,
     /// How long after a call's end its events are kept.
     #[serde(deserialize_with = "time")]
     pub resume_time: Duration,
@@ -145,6 +149,7 @@ impl Default for Limits {
             batch: count(64),
             events_per_session: count(256),
             event_bytes_per_session: ByteSize::mib(4),
+            event_bytes: ByteSize::mib(256),
             resume_time: Duration::from_secs(2 * 60),
             call_stream_time: Duration::from_secs(5 * 60),
             streams_per_user: count(64),

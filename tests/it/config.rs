@@ -110,6 +110,7 @@ const KEYS: &[(&str, &str, Shows)] = &[
     ("limits.event_bytes_per_session", "'7 MiB'", |c| {
         c.limits.event_bytes_per_session == ByteSize::mib(7)
     }),
+    ("limits.event_bytes", "'7 MiB'", |c| c.limits.event_bytes == ByteSize::mib(7)),
     ("limits.resume_time", "'7s'", |c| c.limits.resume_time == Duration::from_secs(7)),
     ("limits.call_stream_time", "'7s'", |c| c.limits.call_stream_time == Duration::from_secs(7)),
     ("limits.calls_per_second", "7", |c| c.limits.calls_per_second.get() == 7),

@@ -216,7 +216,9 @@ async fn a_call_that_waits_for_its_client_is_in_flight_until_it_is_cancelled() {
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{refused:?}");
 
     session.notify("notifications/cancelled", json!({ "requestId": 1 })).await;
-    assert_eq!(end(&mut events).await, Value::Null, "who cancels hears no more");
+    let last = end(&mut events).await;
+    assert_eq!(last["method"], "notifications/cancelled", "who cancels hears no more of the call");
+    assert_eq!(last["params"]["requestId"], request["id"], "and owes no answer");
     eventually("its place is given back", || user.calls_in_flight() == 0).await;
     session.reply(&request, json!({ "action": "accept" })).await;
     provider.say(json!({ "jsonrpc": "2.0", "id": "idle", "method": "ping" })).await;
@@ -247,4 +249,57 @@ async fn nobody_answers_what_another_was_asked() {
     assert_eq!(params["inputResponses"], json!({ "k": { "action": "accept" } }));
     provider.answer(&id, text("hers")).await;
     assert_eq!(said(&end(&mut events).await), "hers");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_object_fails_the_call_at_once() {
+    let (hub, mut provider) = asking(|_| {}).await;
+    let session = able(&hub).await;
+    for answer in [json!([1]), json!("yes")] {
+        let mut events = session.calling(1, "ask").await;
+        let (id, _) = provider.next_call().await;
+        provider.answer(&id, questions(&json!({ "k": form("Name?") }), "s")).await;
+        let request = next_request(&mut events).await;
+        session.reply(&request, answer).await;
+        let answer = end(&mut events).await;
+        assert!(said(&answer).contains("elicitation/create is no object"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_answers_of_a_round_are_bounded_together() {
+    let (hub, mut provider) =
+        asking(|config| config.limits.request_body = bytesize::ByteSize::kib(64)).await;
+    let session = able(&hub).await;
+    // Each is small enough to come in.
+    let both = json!({ "a": form("A?"), "b": form("B?") });
+    for (large, fits) in [(30 * 1024, true), (40 * 1024, false)] {
+        let mut events = session.calling(1, "ask").await;
+        let (id, _) = provider.next_call().await;
+        provider.answer(&id, questions(&both, "s")).await;
+        for _ in 0..2 {
+            let request = next_request(&mut events).await;
+            session.reply(&request, json!({ "x": "x".repeat(large) })).await;
+        }
+        if fits {
+            let (id, _) = provider.next_call().await;
+            provider.answer(&id, text("done")).await;
+            assert_eq!(said(&end(&mut events).await), "done");
+        } else {
+            let answer = end(&mut events).await;
+            assert!(said(&answer).contains("limits.request_body"), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_its_client_ends_when_the_hub_stops() {
+    let (hub, mut provider) = asking(|_| {}).await;
+    let session = able(&hub).await;
+    let mut events = session.calling(1, "ask").await;
+    let (id, _) = provider.next_call().await;
+    provider.answer(&id, questions(&json!({ "k": form("Name?") }), "s")).await;
+    next_request(&mut events).await;
+    let (answer, ()) = tokio::join!(end(&mut events), hub.stop());
+    assert!(said(&answer).contains("the hub is stopping"), "{answer}");
 }

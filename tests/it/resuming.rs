@@ -219,3 +219,26 @@ async fn a_change_of_the_list_that_was_lost_on_the_way_is_told_again() {
     events.next().await.expect("news");
     assert_ne!(events.last_id.as_deref(), Some(&*second), "the one after it");
 }
+
+#[tokio::test]
+async fn what_is_read_along_is_not_lost_however_large_it_is() {
+    let (hub, mut provider) = working(|config| {
+        config.limits.event_bytes_per_session = bytesize::ByteSize::kib(64);
+    })
+    .await;
+    let session = session(&hub).await;
+    let mut both = [session.calling(1, "work").await, session.calling(2, "work").await];
+    let (first, second) = (provider.next_call().await.0, provider.next_call().await.0);
+    for id in [&first, &second] {
+        progress(&mut provider, id, 1).await;
+    }
+    for events in &mut both {
+        assert_eq!(short(&events.next().await.expect("progress")), "1");
+    }
+    let large = ["a", "b"].map(|letter| letter.repeat(1024 * 1024));
+    provider.answer(&first, text(&large[0])).await;
+    provider.answer(&second, text(&large[1])).await;
+    for (events, large) in both.iter_mut().zip(&large) {
+        assert!(rest(events).await == [large.clone()], "all of it");
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     backlog::{Answer, Teller},
@@ -38,6 +39,8 @@ pub(super) struct Exchange {
     pub progress_token: Option<Json>,
     /// Whether the client can read an event stream, and so be asked.
     pub reads_events: bool,
+    /// Fires when the hub stops: nothing that is asked can be answered then.
+    pub stopping: CancellationToken,
     pub teller: Teller,
 }
 
@@ -62,7 +65,6 @@ impl From<Unasked> for Unanswered {
 impl Exchange {
     /// Runs the call to its end. One that is cancelled gets no answer.
     pub(super) async fn run(self, call: Call, mut notices: Option<Notices>) {
-        let call = Arc::new(call);
         let outcome = tokio::select! {
             biased;
             () = self.listed.cancelled.cancelled() => None,
@@ -95,42 +97,44 @@ impl Exchange {
         }
     }
 
-    /// Calls, and calls again with answers as long as the provider asks for them.
-    async fn answered(&self, mut call: Arc<Call>) -> Result<Output, Unanswered> {
-        let tools = &self.session.tools;
+    /// Calls, and goes on with answers as long as the provider asks for them.
+    async fn answered(&self, call: Call) -> Result<Output, Unanswered> {
+        let mut conversation = self.hub.converse(&self.session.tools, call);
+        let mut output = conversation.next(None).await?;
         let mut time_left = self.limits.question_time;
-        for _ in 0..=self.limits.question_rounds.get() {
-            let output = self.hub.call(tools, Arc::clone(&call)).await?;
+        for _ in 0..self.limits.question_rounds.get() {
             if output.kind != OutputKind::InputRequired {
                 return Ok(output);
             }
-            let abilities = self.session.capabilities.as_ref().map(Json::as_str);
-            questions::check(&output, Abilities::read(abilities))?;
-            let round = questions::questions(&output, self.limits.questions_per_round.get())?;
             let asked_at = Instant::now();
-            let answers = if round.is_empty() {
-                None
-            } else if !self.reads_events {
-                return Err(Unasked::NoStream.into());
-            } else {
-                // A call that waits for its client is one in flight as well.
-                let _permit = tools.permit_call(self.limits.calls_per_user.get());
-                let _permit = _permit.map_err(CallError::Limited)?;
-                let (deadline, seconds) =
-                    (asked_at + time_left, self.limits.question_time.as_secs());
-                let asking = self.session.questions.put(&round, &self.teller, deadline, seconds);
-                Some(asking.await?)
-            };
+            let answers = self.asked(&output, asked_at + time_left).await?;
             time_left = time_left.saturating_sub(asked_at.elapsed());
-            let state = output.request_state.as_ref().map(|span| output.part(span));
-            let state = state.and_then(|state| serde_json::from_str(state).ok());
-            call = Arc::new(Call {
-                input_responses: answers,
-                request_state: state,
-                ..Call::clone(&call)
-            });
+            output = conversation.next(answers).await?;
         }
-        Err(Unasked::TooManyRounds(self.limits.question_rounds.get()).into())
+        match output.kind {
+            OutputKind::InputRequired => {
+                Err(Unasked::TooManyRounds(self.limits.question_rounds.get()).into())
+            }
+            OutputKind::Unsaid | OutputKind::Complete => Ok(output),
+        }
+    }
+
+    /// The client's answers to what `output` asks; none where it only wants to be called again.
+    async fn asked(&self, output: &Output, until: Instant) -> Result<Option<Json>, Unasked> {
+        let abilities = self.session.capabilities.as_ref().map(Json::as_str);
+        questions::check(output, Abilities::read(abilities))?;
+        let round = questions::questions(output, self.limits.questions_per_round.get())?;
+        if round.is_empty() {
+            return Ok(None);
+        }
+        if !self.reads_events {
+            return Err(Unasked::NoStream);
+        }
+        let asking = self.session.questions.put(&round, &self.teller, until, &self.limits);
+        tokio::select! {
+            answers = asking => answers.map(Some),
+            () = self.stopping.cancelled() => Err(Unasked::Stopping),
+        }
     }
 
     fn worded(&self, outcome: Result<Output, Unanswered>) -> Answer {

@@ -115,7 +115,7 @@ pub(super) async fn message(
     if !request.is_call() {
         return respond(request.answer());
     }
-    let (undecided, mut tellers) = session.backlog.open(1);
+    let (undecided, mut tellers) = session.backlog.open(vec![Some(request.id.clone())]);
     if let Some(teller) = tellers.pop() {
         request.answer_at(teller);
     }
@@ -156,7 +156,8 @@ pub(super) async fn batch(
     if requests.is_empty() {
         return StatusCode::ACCEPTED.into_response();
     }
-    let (undecided, tellers) = session.backlog.open(requests.len());
+    let ids = requests.iter().map(|request| Some(request.as_ref().ok()?.id.clone())).collect();
+    let (undecided, tellers) = session.backlog.open(ids);
     for (request, teller) in requests.into_iter().zip(tellers) {
         match request {
             Ok(request) => request.answer_at(teller),

@@ -5,12 +5,10 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
+use bytesize::ByteSize;
 use bytestring::ByteString;
 use futures_util::future::try_join_all;
 use parking_lot::Mutex;
@@ -21,14 +19,19 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::backlog::Teller;
+use super::backlog::{Lost, Teller};
 use crate::{
     client::{
         capabilities::{Abilities, is_question},
         message::{RequestId, members, string},
         payload::Payload,
     },
-    model::{call::Output, id::random_text, json::Json},
+    model::{
+        call::Output,
+        id::random_text,
+        json::Json,
+        limits::{self, Limits},
+    },
 };
 
 /// Tells the ids of the hub's questions from whatever a client may send.
@@ -74,6 +77,23 @@ pub(super) enum Unasked {
     NoAnswer(u64),
     #[error("The tool asked something back when its client had left.")]
     Left,
+    #[error(
+        "The tool asked something back, but too much waits for clients already \
+         (limits.event_bytes). You may call the tool again later."
+    )]
+    NoRoom,
+    #[error(
+        "The tool asked something back, but the hub is stopping. You may call the tool again in a \
+         moment."
+    )]
+    Stopping,
+    #[error("The tool asked something back, and the client's answer to {method} is no object.")]
+    NoObject { method: Box<str> },
+    #[error(
+        "The tool asked something back, and the answers are larger than {0} together \
+         (limits.request_body)."
+    )]
+    TooLarge(ByteSize),
     #[error("The tool asked something back, and the client refused to answer {method}: {message}")]
     Refused { method: Box<str>, message: String },
 }
@@ -164,80 +184,93 @@ impl Questions {
         }
     }
 
-    fn ask(self: &Arc<Self>) -> Asked {
+    fn ask<'a>(&'a self, question: &'a Question, teller: &'a Teller) -> Result<Asked<'a>, Lost> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         self.waiting.lock().insert(number, sender);
-        Asked { questions: Arc::clone(self), number, answer }
+        let asked = Asked { questions: self, question, teller, number, answer };
+        let params = question.legacy_params();
+        let request = Payload::request(&asked.id(), &question.method, params.as_deref());
+        teller.demand(request)?;
+        Ok(asked)
     }
 
     /// Puts `round` to the client and waits for all answers until `deadline`. Returns them as
-    /// `inputResponses`.
+    /// `inputResponses`. What is not answered when this ends or is dropped is withdrawn.
     pub(super) async fn put(
-        self: &Arc<Self>,
+        &self,
         round: &[Question],
         teller: &Teller,
         deadline: Instant,
-        seconds: u64,
+        limits: &Limits,
     ) -> Result<Json, Unasked> {
-        let mut asked = Vec::with_capacity(round.len());
-        for question in round {
-            let one = self.ask();
-            let params = question.legacy_params();
-            let request = Payload::request(&one.id(), &question.method, params.as_deref());
-            if !teller.demand(request) {
-                return Err(Unasked::Left);
-            }
-            asked.push((question, one));
-        }
-        let answers = asked.iter_mut().map(|(question, one)| async move {
-            let answer = (&mut one.answer).await;
-            // The sender is dropped with the session only, and this with it.
-            let answer = answer.unwrap_or_else(|_gone| Err(Json::of(&Value::Null)));
-            answer.map(|answer| (&question.key, answer)).map_err(|error| Unasked::Refused {
-                method: question.method.clone(),
-                message: said(&error),
-            })
-        });
+        let asked: Result<Vec<_>, _> =
+            round.iter().map(|question| self.ask(question, teller)).collect();
+        let room = Answers { bytes: AtomicUsize::new(0), max: limits.request_body };
+        let answers = asked?.into_iter().map(|asked| asked.answered(&room));
         let outcome = timeout_at(deadline, try_join_all(answers)).await;
-        let outcome = outcome.unwrap_or(Err(Unasked::NoAnswer(seconds)));
-        match outcome {
-            Ok(answers) => Ok(responses(&answers)),
-            Err(why) => {
-                for (_, one) in &asked {
-                    one.withdraw(teller);
-                }
-                Err(why)
-            }
+        let answers = outcome.unwrap_or(Err(Unasked::NoAnswer(limits.question_time.as_secs())))?;
+        Ok(responses(&answers))
+    }
+}
+
+impl From<Lost> for Unasked {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Left => Self::Left,
+            Lost::NoRoom => Self::NoRoom,
         }
     }
 }
 
-/// One question on its way; not waited for any more when dropped.
-struct Asked {
-    questions: Arc<Questions>,
+/// How much has come of one round. Clients of later revisions send all answers in one body; these
+/// may be no larger together.
+struct Answers {
+    bytes: AtomicUsize,
+    max: ByteSize,
+}
+
+/// One question on its way. Dropped before it was answered, it is withdrawn.
+struct Asked<'a> {
+    questions: &'a Questions,
+    question: &'a Question,
+    teller: &'a Teller,
     number: u64,
     answer: oneshot::Receiver<Result<Json, Json>>,
 }
 
-impl Asked {
+impl<'a> Asked<'a> {
     fn id(&self) -> String {
         format!("{ID_PREFIX}{}", self.number)
     }
 
-    /// Lets the client know that nobody waits for its answer any more, if it still owes one.
-    fn withdraw(&self, teller: &Teller) {
-        if self.questions.waiting.lock().remove(&self.number).is_some() {
-            let params = json!({ "requestId": self.id(), "reason": "the call has ended" });
-            let params = params.to_string();
-            teller.advise(Payload::notification("notifications/cancelled", Some(&params)));
+    async fn answered(mut self, all: &Answers) -> Result<(&'a ByteString, Json), Unasked> {
+        // The sender is dropped with the session only, and this with it.
+        let answer = (&mut self.answer).await.unwrap_or_else(|_gone| Err(Json::of(&Value::Null)));
+        let method = || self.question.method.clone();
+        let answer =
+            answer.map_err(|error| Unasked::Refused { method: method(), message: said(&error) })?;
+        if !answer.is_object() {
+            return Err(Unasked::NoObject { method: method() });
         }
+        let length = answer.as_str().len();
+        let bytes = all.bytes.fetch_add(length, Ordering::Relaxed) + length;
+        if bytes > limits::bytes(all.max) {
+            return Err(Unasked::TooLarge(all.max));
+        }
+        Ok((&self.question.key, answer))
     }
 }
 
-impl Drop for Asked {
+impl Drop for Asked<'_> {
+    /// Lets the client know that nobody waits for its answer any more, if it still owes one.
     fn drop(&mut self) {
-        self.questions.waiting.lock().remove(&self.number);
+        if self.questions.waiting.lock().remove(&self.number).is_some() {
+            let params =
+                json!({ "requestId": self.id(), "reason": "nobody waits for it any more" });
+            let params = params.to_string();
+            self.teller.advise(Payload::notification("notifications/cancelled", Some(&params)));
+        }
     }
 }
 

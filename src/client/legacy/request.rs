@@ -103,6 +103,7 @@ impl Request<'_> {
             tool: call.tool.clone(),
             progress_token,
             reads_events: self.reads_events,
+            stopping: self.client.lifecycle.draining(),
             teller,
         };
         self.client.lifecycle.spawn_call(exchange.run(call, notices));
