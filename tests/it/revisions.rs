@@ -1,6 +1,6 @@
 //! What differs between the revisions of the legacy era: batches, and what a tool may be.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -140,6 +140,86 @@ async fn each_revision_is_told_of_tools_and_results_in_its_own_words() {
 }
 
 #[tokio::test]
+async fn a_result_is_worded_by_what_was_listed_when_its_call_began() {
+    let hub = TestHub::start().await;
+    let mut any = tool("any");
+    any["outputSchema"] = json!({ "type": ["object", "null"] });
+    let mut provider = TestProvider::offering(&hub, "p", &[any.clone()]).await;
+    let session = McpClient::new(&hub).initialize("2025-11-25").await;
+    let (answer, _newer) = tokio::join!(session.call(1, "any", json!({})), async {
+        let (id, _) = provider.next_call().await;
+        // The newest is listed, and says nothing of what comes out.
+        let newer = TestProvider::offering(&hub, "q", &[tool("any")]).await;
+        let listed = session.request(2, "tools/list", json!({})).await;
+        assert_eq!(listed.result()["tools"][0].get("outputSchema"), None);
+        provider.answer(&id, json!({ "content": [], "structuredContent": { "a": 1 } })).await;
+        newer
+    });
+    assert_eq!(answer.result()["structuredContent"], json!({ "result": { "a": 1 } }));
+}
+
+#[tokio::test]
+async fn structured_content_reaches_revisions_that_do_not_know_it() {
+    let hub = TestHub::start().await;
+    let mut provider = TestProvider::offering(&hub, "p", &[tool("count")]).await;
+    let said = |text: &str| json!({ "type": "text", "text": text });
+    for version in ["2024-11-05", "2025-03-26"] {
+        let session = McpClient::new(&hub).initialize(version).await;
+        for (content, expected) in [
+            (json!(null), json!([said(r#"{"n":7}"#)])),
+            (json!([said("seven")]), json!([said("seven"), said(r#"{"n":7}"#)])),
+            (json!([said(r#"{ "n": 7 }"#)]), json!([said(r#"{ "n": 7 }"#)])),
+        ] {
+            let (answer, ()) = tokio::join!(session.call(1, "count", json!({})), async {
+                let (id, _) = provider.next_call().await;
+                let result = json!({ "content": content, "structuredContent": { "n": 7 } });
+                provider.answer(&id, result).await;
+            });
+            assert_eq!(*answer.result(), json!({ "content": expected }), "{version}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_version_is_refused_whatever_is_sent_with_it() {
+    let hub = TestHub::start().await;
+    let session = McpClient::new(&hub).initialize(BATCHES).await;
+    let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+    let notification = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let response = json!({ "jsonrpc": "2.0", "id": "hub-0", "result": {} });
+    for body in [json!([ping]), ping, json!([notification]), notification, response] {
+        let sent = async |version: &str| {
+            let request = session.post(body.to_string()).header("mcp-protocol-version", version);
+            McpClient::send(request).await
+        };
+        let answer = sent("v999").await;
+        assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, -32600), "{body}");
+        assert!(answer.text.contains("v999") && answer.text.contains(BATCHES), "{}", answer.text);
+        assert!(sent(BATCHES).await.status.is_success(), "{body}");
+    }
+    for (version, status) in [("v999", StatusCode::BAD_REQUEST), (BATCHES, StatusCode::NO_CONTENT)]
+    {
+        let request = session.client.request(Method::DELETE).header("mcp-session-id", &session.id);
+        let answer = McpClient::send(request.header("mcp-protocol-version", version)).await;
+        assert_eq!(answer.status, status, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn answers_to_questions_are_no_parameters_of_a_session() {
+    let hub = TestHub::start().await;
+    let mut provider = TestProvider::offering(&hub, "p", &[tool("go")]).await;
+    let session = McpClient::new(&hub).initialize("2025-11-25").await;
+    let params = json!({ "name": "go", "inputResponses": { "k": {} }, "requestState": 7 });
+    let (answer, ()) = tokio::join!(session.request(1, "tools/call", params), async {
+        let (id, params) = provider.next_call().await;
+        assert_eq!((params.get("inputResponses"), params.get("requestState")), (None, None));
+        provider.answer(&id, text("went")).await;
+    });
+    assert_eq!(answer.said(), "went");
+}
+
+#[tokio::test]
 async fn a_header_of_another_era_is_overlooked_only_where_the_operator_says_so() {
     for lenient in [false, true] {
         let hub = TestHub::with(|config| config.lenient_version_header = lenient).await;
@@ -163,6 +243,7 @@ async fn a_header_of_another_era_is_overlooked_only_where_the_operator_says_so()
                 false => assert_eq!(answer.code(), -32020),
             }
         }
+        assert_eq!(sent("2025-11-25", Some("tools/call")).await.code(), -32020, "it is wrong");
         assert_eq!(sent("2027-01-01", Some("tools/list")).await.code(), -32020);
         assert_eq!(sent("2026-07-28", None).await.code(), -32020, "the right one excuses nothing");
     }
