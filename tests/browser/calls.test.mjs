@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RpcError } from "../../sdk/typescript/client.js";
-import { eventually, fits, offer, openBrowser, openPage, screenshot, see, startHub } from "./support.mjs";
+import { atEnd, eventually, fits, offer, openBrowser, openPage, screenshot, see, startHub } from "./support.mjs";
 
 const STATELESS = "2026-07-28";
 const SESSIONS = "2025-11-25";
@@ -72,7 +72,7 @@ const waiting = (page) => page.getByRole("button", { name: / – show$/ });
 test("without calls and clients the views say how there come to be some", async (t) => {
   const page = await openPage(t, browser);
   const quiet = await startHub();
-  t.after(() => quiet.stop());
+  atEnd(t, () => quiet.stop());
   await visit(page, quiet, "#/calls");
   await page.getByRole("heading", { name: "No calls yet" }).waitFor();
   await page.getByText("Arguments and results are never kept.").waitFor();
@@ -84,12 +84,11 @@ test("without calls and clients the views say how there come to be some", async 
 
 test("a call shows as it ends, with where it has been", async (t) => {
   const tool = { name: "weather" };
-  const good = await offer(hub, { name: "steady", tools: [{ tool }] });
+  await offer(t, hub, { name: "steady", tools: [{ tool }] });
   const fail = () => {
     throw new RpcError(-32603, "the satellite is out of sight");
   };
-  const bad = await offer(hub, { name: "shaky", tools: [{ tool, handler: fail }] });
-  t.after(() => Promise.all([good.close(), bad.close()]));
+  await offer(t, hub, { name: "shaky", tools: [{ tool, handler: fail }] });
   const page = await openPage(t, browser);
   await visit(page, hub, "#/calls");
   await call(hub, "weather");
@@ -123,8 +122,7 @@ test("a call shows as it ends, with where it has been", async (t) => {
 });
 
 test("calls are filtered, paused, and older ones fetched", async (t) => {
-  const provider = await offer(hub, { name: "clerk", tools: [{ tool: { name: "file" } }, { tool: { name: "copy" } }] });
-  t.after(() => provider.close());
+  await offer(t, hub, { name: "clerk", tools: [{ tool: { name: "file" } }, { tool: { name: "copy" } }] });
   await calls(hub, "copy", 2);
   await calls(hub, "file", 120);
   await call(hub, "nobody_has_it");
@@ -164,8 +162,7 @@ test("names and reasons are text, whatever they look like", async (t) => {
   const failing = () => {
     throw new RpcError(-32603, `${HOSTILE}${"x".repeat(300)}`);
   };
-  const provider = await offer(hub, { name: HOSTILE, tools: [{ tool: { name: "trap" }, handler: failing }] });
-  t.after(() => provider.close());
+  await offer(t, hub, { name: HOSTILE, tools: [{ tool: { name: "trap" }, handler: failing }] });
   await call(hub, "trap", { client: { name: HOSTILE, version: HOSTILE } });
   const page = await openPage(t, browser, { width: 360 });
   await visit(page, hub, "#/calls?tool=trap");
@@ -185,8 +182,7 @@ test("users see their own calls, admins those of all", async (t) => {
     [alice, "of_alice"],
     [bob, "of_bob"],
   ]) {
-    const provider = await offer(guarded, { name, token, tools: [{ tool: { name } }] });
-    t.after(() => provider.close());
+    await offer(t, guarded, { name, token, tools: [{ tool: { name } }] });
     await call(guarded, name, { token, client: { name: `client-${name}`, version: "1" } });
   }
   const hers = await openPage(t, browser);
@@ -225,8 +221,7 @@ test("clients of both eras are told apart, and come as they come", async (t) => 
 });
 
 test("health tells what goes on now, to eyes, keys and ears", async (t) => {
-  const provider = await offer(hub, { name: "pulse", tools: [{ tool: { name: "beat" } }] });
-  t.after(() => provider.close());
+  await offer(t, hub, { name: "pulse", tools: [{ tool: { name: "beat" } }] });
   const page = await openPage(t, browser);
   await visit(page, hub, "#/health");
   const chart = page.getByRole("figure", { name: "Calls" });
@@ -248,11 +243,10 @@ test("health tells what goes on now, to eyes, keys and ears", async (t) => {
 test("limits that were in the way are told by their keys", async (t) => {
   const page = await openPage(t, browser);
   const tight = await startHub({ env: { LIMITS__CALLS_PER_USER: "1" } });
-  t.after(() => tight.stop());
+  atEnd(t, () => tight.stop());
   let finish;
   const handler = () => new Promise((resolve) => (finish = () => resolve("done")));
-  const provider = await offer(tight, { name: "slow", tools: [{ tool: { name: "wait" }, handler }] });
-  t.after(() => provider.close());
+  await offer(t, tight, { name: "slow", tools: [{ tool: { name: "wait" }, handler }] });
   const first = call(tight, "wait");
   await eventually(() => finish, "the provider has the call");
   await call(tight, "wait");

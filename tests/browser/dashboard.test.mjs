@@ -59,13 +59,6 @@ async function enter(t, hub, { token, view = "tools", ...options } = {}) {
   return page;
 }
 
-/** A provider that is gone when the test ends. */
-async function offered(t, hub, options) {
-  const provider = await offer(hub, options);
-  t.after(() => provider.close());
-  return provider;
-}
-
 const withTools = (...names) => names.map((name) => ({ tool: { name } }));
 
 /** Calls a tool as a client does. */
@@ -175,7 +168,7 @@ test("a token that expires leads back to the sign-in, and a new one to where one
 test("nobody sees what is another's, and an admin whatever they choose", async (t) => {
   const tokens = Object.fromEntries(["alice", "bob"].map((user) => [user, guarded.token(user)]));
   for (const [user, token] of Object.entries(tokens)) {
-    await offered(t, guarded, { name: `worker-of-${user}`, token, tools: withTools(`tool_of_${user}`) });
+    await offer(t, guarded, { name: `worker-of-${user}`, token, tools: withTools(`tool_of_${user}`) });
   }
   const bob = await enter(t, guarded, { token: tokens.bob, view: "providers" });
   await provider(bob, "worker-of-bob").waitFor();
@@ -213,7 +206,7 @@ test("providers come and go before one's eyes, and nothing that is used moves aw
   const page = await enter(t, anybody, { view: "providers" });
   await page.getByRole("link", { name: "Bring your tools" }).waitFor();
   const names = Array.from({ length: 30 }, (_, at) => `dig_${at}`);
-  await offered(t, anybody, { name: "miner", version: "1.2.0", tools: withTools(...names) });
+  await offer(t, anybody, { name: "miner", version: "1.2.0", tools: withTools(...names) });
   const row = provider(page, "miner");
   await row.getByText("1.2.0").waitFor();
   const tools = row.getByText("30 tools");
@@ -222,7 +215,7 @@ test("providers come and go before one's eyes, and nothing that is used moves aw
   assert.equal(await row.getByRole("link", { name: "dig_0" }).getAttribute("href"), "#/tools/dig_0");
   await tools.focus();
 
-  const other = await offer(anybody, { name: "passer-by", tools: withTools("pass") });
+  const other = await offer(t, anybody, { name: "passer-by", tools: withTools("pass") });
   await provider(page, "passer-by").waitFor();
   const isKept = () => tools.evaluate((it) => it === document.activeElement && it.parentElement.open);
   assert.ok(await isKept(), "what has the focus keeps it, and what is open stays open");
@@ -236,7 +229,7 @@ test("a provider that fails says when, at what and why, and that it is left alon
     throw new RpcError(-32000, "the disk is full");
   };
   const token = guarded.token("carol");
-  await offered(t, guarded, { name: "flaky", token, tools: [{ tool: { name: "save" }, handler }] });
+  await offer(t, guarded, { name: "flaky", token, tools: [{ tool: { name: "save" }, handler }] });
   const page = await enter(t, guarded, { token, view: "providers" });
   const row = provider(page, "flaky");
   await row.getByText("well").waitFor();
@@ -322,7 +315,7 @@ test("a hub that dies and comes back is found again, without a reload", async (t
   const first = await startHub();
   const gone = /ERR_(CONNECTION_(REFUSED|RESET)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)/;
   const page = await enter(t, first, { view: "providers", allow: [gone] });
-  await offered(t, first, { name: "faithful", tools: withTools("stay") });
+  await offer(t, first, { name: "faithful", tools: withTools("stay") });
   await provider(page, "faithful").waitFor();
   await page.evaluate(() => (window.isSamePage = true));
   await first.stop("SIGKILL");
@@ -332,7 +325,7 @@ test("a hub that dies and comes back is found again, without a reload", async (t
   const second = await startHub({ port: first.port });
   await isLive(page);
   await provider(page, "faithful").waitFor();
-  await offered(t, second, { name: "newcomer", tools: withTools("come") });
+  await offer(t, second, { name: "newcomer", tools: withTools("come") });
   await provider(page, "newcomer").waitFor();
   assert.ok(await page.evaluate(() => window.isSamePage));
 });
@@ -345,7 +338,7 @@ test("whatever strangers write is text, in every view", async (t) => {
     // What turns a text round the hub does not take in what it lists.
     const listed = text.replace("\u202E", "");
     const tool = { name: `hostile_${at}`, title: listed, description: listed };
-    await offered(t, anybody, { name: text, version: text, tools: [{ tool, handler }] });
+    await offer(t, anybody, { name: text, version: text, tools: [{ tool, handler }] });
     await call(anybody, `hostile_${at}`);
   }
   const page = await enter(t, anybody, { view: "providers", width: 360, allow: [/status of 404/] });
@@ -386,7 +379,7 @@ test("everybody can use it, on any screen and in both colour schemes", async (t)
   };
   for (const name of ["printer", "scanner"]) {
     const tools = [{ tool: { name: `${name}_start` }, handler }, ...withTools(`${name}_stop`)];
-    await offered(t, guarded, { name, version: "2.1.0", token, tools });
+    await offer(t, guarded, { name, version: "2.1.0", token, tools });
   }
   await call(guarded, "printer_start", token);
   const page = await openPage(t, browser, { allow: [/status of 401/] });

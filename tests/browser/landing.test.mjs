@@ -225,7 +225,7 @@ test("the figures follow a provider, and stay when the hub is gone", async (t) =
 
   assert.equal(await figures(), "0,0");
   const tools = ["one", "two"].map((name) => ({ tool: { name } }));
-  const provider = await offer(hub, { name: "figures", tools });
+  const provider = await offer(t, hub, { name: "figures", tools });
   await follow("2,1");
   const html = await (await fetch(hub.url)).text();
   const written = [...html.matchAll(/data-figure="\w+">(\d+)</g)].map(([, figure]) => figure);

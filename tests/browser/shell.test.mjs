@@ -23,10 +23,8 @@ const main = (page) => page.getByRole("main");
 const focused = (page) => page.evaluate(() => document.activeElement.id || document.activeElement.textContent);
 
 /** A provider with one tool that is gone with the test. */
-async function provide(t, hub, name, options) {
-  const provider = await offer(hub, { name, tools: [{ tool: { name: `tool_of_${name}` } }], ...options });
-  t.after(() => provider.close());
-  return provider;
+function provide(t, hub, name, options) {
+  return offer(t, hub, { name, tools: [{ tool: { name: `tool_of_${name}` } }], ...options });
 }
 
 /** Makes the page believe that its tab has come out of sight, or back into it. */

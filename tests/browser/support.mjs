@@ -93,11 +93,37 @@ export async function startHub({ users = false, env = {}, plugins, port = 0 } = 
   };
 }
 
+const endings = new WeakMap();
+
 /**
- * Connects a provider until the test ends, and resolves when its tools are on offer.
+ * Does `undo` when the test `t` is over, after its pages have been closed: `t.after` would let them look on while
+ * their provider or their hub goes, and call that an error.
+ */
+export function atEnd(t, undo, { isPage = false } = {}) {
+  if (!endings.has(t)) {
+    const undos = [];
+    endings.set(t, undos);
+    t.after(async () => {
+      const failures = [];
+      for (const undo of undos) {
+        try {
+          await undo();
+        } catch (failure) {
+          failures.push(failure);
+        }
+      }
+      if (failures.length > 0) throw failures[0];
+    });
+  }
+  if (isPage) endings.get(t).unshift(undo);
+  else endings.get(t).push(undo);
+}
+
+/**
+ * Connects a provider until the test `t` ends, and resolves when its tools are on offer.
  * `tools` are `[{ tool, handler }]`; of a tool that only has a name, the rest is made up.
  */
-export async function offer(hub, { tools, ...options }) {
+export async function offer(t, hub, { tools, ...options }) {
   const provider = await connectProviderClient({
     url: hub.url,
     onError: () => {},
@@ -109,7 +135,7 @@ export async function offer(hub, { tools, ...options }) {
       handler,
     })),
   });
-  after(() => provider.close());
+  atEnd(t, () => provider.close());
   return provider;
 }
 
@@ -147,11 +173,12 @@ export async function openPage(t, browser, { scheme = "light", width = 1440, all
   page.on("console", (message) => {
     if (message.type() === "error") problems.push(`${message.text()} (${message.location().url})`);
   });
-  t.after(async () => {
+  const close = async () => {
     await opened.close();
     const unexpected = problems.filter((problem) => !allow.some((pattern) => pattern.test(problem)));
     assert.deepEqual(unexpected, [], "the page has errors");
-  });
+  };
+  atEnd(t, close, { isPage: true });
   return page;
 }
 

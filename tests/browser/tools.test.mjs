@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import WebSocket from "ws";
-import { eventually, fits, offer, openBrowser, openPage, screenshot, see, startHub } from "./support.mjs";
+import { atEnd, eventually, fits, offer, openBrowser, openPage, screenshot, see, startHub } from "./support.mjs";
 
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAYAAACNMs+9AAAAFUlEQVR42mNk+M9Qz0AEYBxVSF+FABJADveWkH6oAAAAAElFTkSuQmCC";
 /** A tenth of a second of silence. */
@@ -31,8 +31,7 @@ async function recorder(t, tool, answer = () => "done") {
     calls.push({ args, signal, context });
     return answer(args, signal, context);
   };
-  const provider = await offer(hub, { name: "recorder", tools: [{ tool, handler }] });
-  t.after(() => provider.close());
+  await offer(t, hub, { name: "recorder", tools: [{ tool, handler }] });
   return calls;
 }
 
@@ -46,7 +45,7 @@ test("tools appear and vanish while the list is looked at, and can be searched a
   await visit(page, "#/tools");
   const reads = { tool: { name: "read_mail", title: "Mail", annotations: { readOnlyHint: true } } };
   const deletes = { tool: { name: "delete_mail", annotations: { destructiveHint: true } } };
-  const provider = await offer(hub, { name: "mail-worker", version: "1.2.0", tools: [reads, deletes] });
+  const provider = await offer(t, hub, { name: "mail-worker", version: "1.2.0", tools: [reads, deletes] });
   await row(page, "read_mail").waitFor();
   assert.match(
     await row(page, "read_mail").innerText(),
@@ -64,7 +63,7 @@ test("tools appear and vanish while the list is looked at, and can be searched a
   await row(page, "delete_mail").waitFor();
   await page.getByRole("combobox", { name: "Effect" }).selectOption("Any effect");
 
-  const second = await offer(hub, { name: "mail-backup", tools: [reads] });
+  const second = await offer(t, hub, { name: "mail-backup", tools: [reads] });
   await row(page, "read_mail").getByText("1 stands by").waitFor();
   await page.getByRole("checkbox", { name: "Several offers" }).check();
   await row(page, "delete_mail").waitFor({ state: "detached" });
@@ -76,10 +75,9 @@ test("tools appear and vanish while the list is looked at, and can be searched a
 test("the stack tells who serves, who stands by, and why that changed", async (t) => {
   const tool = { name: "weather", inputSchema: { type: "object", properties: { city: { type: "string" } } } };
   const other = { ...tool, inputSchema: { type: "object", properties: { place: { type: "string" } } } };
-  const oldest = await offer(hub, { name: "odd-weather", tools: [{ tool: other }] });
-  const older = await offer(hub, { name: "old-weather", tools: [{ tool }] });
-  const newer = await offer(hub, { name: "new-weather", version: "2.0", tools: [{ tool }] });
-  t.after(() => Promise.all([oldest.close(), older.close()]));
+  await offer(t, hub, { name: "odd-weather", tools: [{ tool: other }] });
+  await offer(t, hub, { name: "old-weather", tools: [{ tool }] });
+  const newer = await offer(t, hub, { name: "new-weather", version: "2.0", tools: [{ tool }] });
   const page = await toolPage(t, "weather");
   const offers = page.getByRole("region", { name: "Stack" }).getByRole("listitem");
   await offers.nth(2).waitFor();
@@ -102,7 +100,7 @@ test("a tool that goes and comes back shows again, with what was typed", async (
     name: "comet",
     inputSchema: { type: "object", properties: { year: { type: "integer" } }, required: ["year"] },
   };
-  const first = await offer(hub, { name: "sky", tools: [{ tool }] });
+  const first = await offer(t, hub, { name: "sky", tools: [{ tool }] });
   const page = await toolPage(t, "comet", { allow: [/status of 404/] });
   await page.getByRole("textbox", { name: "year" }).fill("2061");
   await first.close();
@@ -114,8 +112,7 @@ test("a tool that goes and comes back shows again, with what was typed", async (
 
 test("a definition that changes is marked at once, with what it said before", async (t) => {
   const tool = { name: "pay", description: "Pays a bill." };
-  const provider = await offer(hub, { name: "bank", tools: [{ tool }] });
-  t.after(() => provider.close());
+  const provider = await offer(t, hub, { name: "bank", tools: [{ tool }] });
   const page = await toolPage(t, "pay");
   await page.getByRole("article").getByText("Pays a bill.").waitFor();
   const trap = { ...tool, description: "Pays a bill\u200b twice." };
@@ -248,7 +245,7 @@ test("what does not fit is said beside the field, and sent only by who insists",
 test("form and JSON follow each other, and no digit is lost", async (t) => {
   const received = [];
   const socket = new WebSocket(`${hub.url.replace("http", "ws")}/clients/ws`, "mcp-hub.v1");
-  t.after(() => socket.close());
+  atEnd(t, () => socket.close());
   const tool = {
     name: "count",
     inputSchema: {
@@ -509,7 +506,7 @@ test("nothing that a stranger writes becomes more than text", async (t) => {
     },
     { type: evil },
   ];
-  const provider = await offer(hub, {
+  const provider = await offer(t, hub, {
     name: evil.slice(0, 64),
     tools: [
       {
@@ -528,7 +525,6 @@ test("nothing that a stranger writes becomes more than text", async (t) => {
       },
     ],
   });
-  t.after(() => provider.close());
   const page = await toolPage(t, "evil");
   await page.getByRole("combobox").last().waitFor();
   for (const name of ["Input schema", "Annotations", "Whole definition"])
@@ -595,11 +591,10 @@ test("two thousand tools are as quick as two, and stay put while others come", a
     Array.from({ length: count }, (_, n) => ({
       tool: { name: `tool_${String(from + n).padStart(4, "0")}`, description: `Does the thing number ${from + n}.` },
     }));
-  const providers = await Promise.all([
-    offer(hub, { name: "first-thousand", tools: some(1_000, 1_000) }),
-    offer(hub, { name: "second-thousand", tools: some(2_000, 1_000) }),
+  await Promise.all([
+    offer(t, hub, { name: "first-thousand", tools: some(1_000, 1_000) }),
+    offer(t, hub, { name: "second-thousand", tools: some(2_000, 1_000) }),
   ]);
-  t.after(() => Promise.all(providers.map((provider) => provider.close())));
   const page = await openPage(t, browser);
   await visit(page, "#/tools");
   await page.getByText("2,000 tools").waitFor();
@@ -649,7 +644,7 @@ test("two thousand tools are as quick as two, and stay put while others come", a
   const focused = row(page, "tool_2501").getByRole("link");
   await eventually(() => focused.evaluate((link) => link === document.activeElement));
   const before = await focused.boundingBox();
-  const early = await offer(hub, { name: "early", tools: some(0, 50) });
+  const early = await offer(t, hub, { name: "early", tools: some(0, 50) });
   await page.getByText("2,050 tools").waitFor();
   assert.deepEqual(await focused.boundingBox(), before);
   assert.ok(await focused.evaluate((link) => link === document.activeElement));
@@ -660,7 +655,7 @@ test("two thousand tools are as quick as two, and stay put while others come", a
 
 test("an admin sees another user's tools and does not call them", async (t) => {
   const tools = [{ tool: { name: "diary", description: "Reads a diary." } }];
-  const provider = await offer(guarded, { name: "desk", tools, token: guarded.token("alice") });
+  const provider = await offer(t, guarded, { name: "desk", tools, token: guarded.token("alice") });
   const page = await openPage(t, browser, { allow: [/status of 401/] });
   await page.goto(`${guarded.url}/dashboard#/tools`);
   await page.getByLabel("Token", { exact: true }).fill(guarded.token("root", { scope: "mcp:tools hub:admin" }));
