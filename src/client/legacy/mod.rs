@@ -107,10 +107,8 @@ pub(super) async fn message(
     if !request.is_call() {
         return respond(request.answer());
     }
-    let (undecided, mut tellers) = session.backlog.open(vec![Some(request.id.clone())]);
-    if let Some(teller) = tellers.pop() {
-        request.answer_at(teller);
-    }
+    let (undecided, teller) = session.backlog.open(request.id.clone());
+    request.answer_at(teller);
     match talk.decided(undecided).await {
         Ok(mut answers) => match answers.pop() {
             Some(answer) => respond(answer),
@@ -149,7 +147,7 @@ pub(super) async fn batch(
         return StatusCode::ACCEPTED.into_response();
     }
     let ids = requests.iter().map(|request| Some(request.as_ref().ok()?.id.clone())).collect();
-    let (undecided, tellers) = session.backlog.open(ids);
+    let (undecided, tellers) = session.backlog.open_batch(ids);
     for (request, teller) in requests.into_iter().zip(tellers) {
         match request {
             Ok(request) => request.answer_at(teller),

@@ -41,12 +41,23 @@ impl Backlog {
         Self { shelf: Arc::new(Mutex::new(Shelf::new(limits, room))) }
     }
 
-    /// A stream for the requests `ids`, each of which has one of the tellers.
-    pub(super) fn open(&self, ids: Vec<Option<RequestId>>) -> (Undecided, Vec<Teller>) {
-        let (stream, wake) = self.shelf.lock().open(ids.len());
-        let undecided = Undecided { backlog: self.clone(), stream, wake };
-        let teller = |id| Teller { backlog: self.clone(), stream, id };
-        (undecided, ids.into_iter().map(teller).collect())
+    /// A stream for the request `id`.
+    pub(super) fn open(&self, id: RequestId) -> (Undecided, Teller) {
+        let undecided = self.begin(1);
+        let teller = undecided.teller(Some(id));
+        (undecided, teller)
+    }
+
+    /// A stream for all requests of a batch, each of which has one of the tellers.
+    pub(super) fn open_batch(&self, ids: Vec<Option<RequestId>>) -> (Undecided, Vec<Teller>) {
+        let undecided = self.begin(ids.len());
+        let tellers = ids.into_iter().map(|id| undecided.teller(id)).collect();
+        (undecided, tellers)
+    }
+
+    fn begin(&self, requests: usize) -> Undecided {
+        let (stream, wake) = self.shelf.lock().open(requests);
+        Undecided { backlog: self.clone(), stream, wake }
     }
 
     /// Goes on after `place`; whoever read the stream before stops. `None` when nothing follows:
@@ -92,8 +103,12 @@ mod tests {
         backlog.shelf.lock().room().taken()
     }
 
+    fn id(n: usize) -> RequestId {
+        RequestId::of_text(&n.to_string())
+    }
+
     fn ids(count: usize) -> Vec<Option<RequestId>> {
-        (1..=count).map(|n| Some(RequestId::of_text(&n.to_string()))).collect()
+        (1..=count).map(|n| Some(id(n))).collect()
     }
 
     fn notice(text: &str) -> Payload {
@@ -132,7 +147,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_alone_go_out_as_json_and_are_not_kept() {
         let backlog = backlog(8, 1_000);
-        let (undecided, tellers) = backlog.open(ids(2));
+        let (undecided, tellers) = backlog.open_batch(ids(2));
         for (teller, said) in tellers.into_iter().zip(["a", "b"]) {
             teller.answer(answer(said));
         }
@@ -144,9 +159,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_left_before_there_was_a_stream_leaves_nothing() {
         let backlog = backlog(8, 1_000);
-        let (undecided, mut tellers) = backlog.open(ids(1));
+        let (undecided, teller) = backlog.open(id(1));
         drop(undecided);
-        let teller = tellers.pop().unwrap();
         assert_eq!(teller.demand(notice("a")), Err(Lost::Left), "there is nobody to ask");
         teller.answer(answer("b"));
         assert_eq!(backlog.shelf.lock().sizes(), (0, 0, 0));
@@ -155,8 +169,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_goes_on_where_another_stopped() {
         let backlog = backlog(8, 1_000);
-        let (undecided, mut tellers) = backlog.open(ids(1));
-        let teller = tellers.pop().unwrap();
+        let (undecided, teller) = backlog.open(id(1));
         teller.advise(notice("a"));
         let mut first = events(undecided).await;
         assert_eq!(read(&mut first), "a@1_1 ");
@@ -183,8 +196,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn advice_gives_way_first_and_never_takes_the_place_of_more() {
         let backlog = backlog(3, 10_000);
-        let (undecided, mut tellers) = backlog.open(ids(1));
-        let teller = tellers.pop().unwrap();
+        let (undecided, teller) = backlog.open(id(1));
         teller.advise(notice("a"));
         let mut reader = events(undecided).await;
         demand(&teller, "b");
@@ -212,12 +224,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_reads_along_loses_nothing_to_others_however_large() {
         let backlog = backlog(2, 1_000);
-        let (undecided, tellers) = backlog.open(ids(8));
+        let (undecided, tellers) = backlog.open_batch(ids(8));
         for teller in tellers {
             teller.answer(answer(&"x".repeat(900)));
         }
-        let (_other, mut tellers) = backlog.open(ids(1));
-        tellers.pop().unwrap().advise(notice("n"));
+        let (_other, teller) = backlog.open(id(1));
+        teller.advise(notice("n"));
         // It turns out to be a stream when all has been answered.
         backlog.shelf.lock().decide(FIRST);
         let mut reader = events(undecided).await;
@@ -231,7 +243,7 @@ mod tests {
     async fn a_large_answer_without_room_is_an_error_and_not_silence() {
         let backlog = backlog(8, 10_000);
         let large = "x".repeat(600_000);
-        let (undecided, tellers) = backlog.open(ids(2));
+        let (undecided, tellers) = backlog.open_batch(ids(2));
         backlog.shelf.lock().decide(FIRST);
         let mut reader = events(undecided).await;
         for teller in tellers {
@@ -247,7 +259,7 @@ mod tests {
         assert_eq!(taken(&backlog), 0, "it was read");
 
         // The same where nobody reads, and a bound of the session is in the way.
-        let (undecided, tellers) = backlog.open(ids(2));
+        let (undecided, tellers) = backlog.open_batch(ids(2));
         backlog.shelf.lock().decide(SECOND);
         drop(undecided);
         for teller in tellers {
@@ -263,7 +275,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_answers_of_a_batch_wait_for_one_another_only_where_there_is_room() {
         let backlog = backlog(8, 10_000);
-        let (undecided, tellers) = backlog.open(ids(3));
+        let (undecided, tellers) = backlog.open_batch(ids(3));
         for teller in tellers {
             teller.answer(answer(&"x".repeat(600_000)));
         }
@@ -273,8 +285,8 @@ mod tests {
         assert_eq!(answered, [true, false, false]);
         assert_eq!(taken(&backlog), 0);
 
-        let (undecided, mut tellers) = backlog.open(ids(1));
-        tellers.pop().unwrap().answer(answer(&"x".repeat(2 * ROOM_BYTES)));
+        let (undecided, teller) = backlog.open(id(1));
+        teller.answer(answer(&"x".repeat(2 * ROOM_BYTES)));
         let Decided::Answers(answers) = undecided.decided(None).await else { panic!("a stream") };
         assert!(answers[0].is_ok(), "one alone waits for nobody");
     }
@@ -282,10 +294,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_was_cancelled_ends_for_whoever_waits_to_know_what_it_is() {
         let backlog = backlog(1, 10_000);
-        let (undecided, mut tellers) = backlog.open(ids(1));
-        let (_other, mut others) = backlog.open(ids(1));
-        tellers.pop().unwrap().advise(notice("a"));
-        others.pop().unwrap().advise(notice("b"));
+        let (undecided, teller) = backlog.open(id(1));
+        let (_other, other) = backlog.open(id(1));
+        teller.advise(notice("a"));
+        other.advise(notice("b"));
         match undecided.decided(None).await {
             Decided::Answers(answers) => assert!(answers.is_empty()),
             Decided::Events(mut reader) => assert_eq!(read(&mut reader), "."),

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    Answer, Backlog,
+    Answer, Backlog, Teller,
     event_id::EventId,
     shelf::{Phase, Shelf},
 };
+use crate::client::message::RequestId;
 
 /// A stream of which is not known yet whether it will be one. Nobody can come back to it.
 pub(in crate::client::legacy) struct Undecided {
@@ -27,6 +28,10 @@ pub(in crate::client::legacy) enum Decided {
 }
 
 impl Undecided {
+    pub(super) fn teller(&self, id: Option<RequestId>) -> Teller {
+        Teller { backlog: self.backlog.clone(), stream: self.stream, id }
+    }
+
     /// Waits until every request is answered or there is something to tell before. After
     /// `patience` it is a stream in any case; `None` for a client that cannot read one.
     pub(in crate::client::legacy) async fn decided(
