@@ -84,7 +84,6 @@ async fn no_call_is_lost_or_fails_while_a_plugin_is_replaced() {
     let hub = folder
         .hub_with(|config| {
             config.limits.calls_per_user = max;
-            config.limits.calls_burst = u32::MAX.try_into().expect("not zero");
             config.limits.calls_per_provider = max;
             config.plugins.instances = 1_100.try_into().expect("not zero");
         })

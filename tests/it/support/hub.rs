@@ -9,7 +9,7 @@ use mcp_hub::{
     provider::plugin,
     telemetry::Metrics,
 };
-use std::{path::Path, time::Duration};
+use std::{num::NonZeroU32, path::Path, time::Duration};
 
 pub(crate) const SECRET: &str = "a secret of the tests, longer than 32 bytes";
 
@@ -19,7 +19,7 @@ pub(crate) struct TestHub {
 }
 
 impl TestHub {
-    /// A hub without authentication and with default limits.
+    /// A hub without authentication.
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
@@ -32,6 +32,8 @@ impl TestHub {
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
         config.plugins = plugins_of_tests();
+        // Tests call as fast as they can; how fast that is depends on the machine.
+        config.limits.calls_burst = NonZeroU32::MAX;
         change(&mut config);
         let app = App::start(&config, Metrics::install()).await.expect("the hub starts");
         let url = app.url();

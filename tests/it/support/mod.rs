@@ -24,7 +24,7 @@ use std::time::Duration;
 pub(crate) use self::{client::McpClient, hub::TestHub, provider::TestProvider};
 
 /// The longest any test waits for something that is to happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `condition` holds, or fails.
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
