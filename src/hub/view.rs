@@ -16,12 +16,10 @@ use super::{
     traffic::Traffic,
 };
 use crate::model::{
+    client::Dialect,
     clock::Timestamp,
     tool::{Tool, ToolName},
 };
-
-/// In how many other ways the list can be worded.
-const RENDITIONS: usize = 3;
 
 /// A provider with the tools it offers; replaced as a whole when it registers again.
 #[derive(Clone)]
@@ -71,8 +69,8 @@ pub struct View {
     /// Names that the user's own providers offer.
     own: usize,
     list: OnceLock<List>,
-    /// The list in other words; `None` where they are the same.
-    renditions: [OnceLock<Option<List>>; RENDITIONS],
+    /// The list in each dialect; `None` where the words are the same.
+    renditions: [OnceLock<Option<List>>; Dialect::ALL.len()],
 }
 
 impl View {
@@ -132,10 +130,10 @@ impl View {
             .get_or_init(|| List::of(self.listed().map(|tool| (&tool.name, tool.definition.get()))))
     }
 
-    /// The list as whoever is behind `number` words it, for whom `word` says how a definition reads
-    /// if not as it was declared. Written once for all who ask.
-    pub fn rendition(&self, number: usize, word: impl Fn(&Tool) -> Option<String>) -> &List {
-        let rendition = self.renditions[number].get_or_init(|| {
+    /// The list in `dialect`, of which `word` says how a definition reads in it if not as it was
+    /// declared. Written once for all who ask.
+    pub fn rendition(&self, dialect: Dialect, word: impl Fn(&Tool) -> Option<String>) -> &List {
+        let rendition = self.renditions[dialect as usize].get_or_init(|| {
             let words: Vec<_> = self.listed().map(|tool| (tool, word(tool))).collect();
             words.iter().any(|(_, worded)| worded.is_some()).then(|| {
                 List::of(words.iter().map(|(tool, worded)| {

@@ -61,6 +61,30 @@ impl ClientEra {
     }
 }
 
+/// Groups of revisions with sessions that differ in what a tool and its result may be, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dialect {
+    /// 2024-11-05: no annotations, no audio.
+    Plain,
+    /// 2025-03-26: no structured content, no links to resources, no titles.
+    Unstructured,
+    /// 2025-06-18 and 2025-11-25: structured content is an object.
+    Structured,
+}
+
+impl Dialect {
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Unstructured, Self::Structured];
+
+    /// The one that `version`, a revision with sessions, belongs to.
+    pub fn of(version: &str) -> Self {
+        match version {
+            "2024-11-05" => Self::Plain,
+            "2025-03-26" => Self::Unstructured,
+            _ => Self::Structured,
+        }
+    }
+}
+
 /// What a client calls itself (`clientInfo`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]

@@ -140,6 +140,47 @@ async fn each_revision_is_told_of_tools_and_results_in_its_own_words() {
 }
 
 #[tokio::test]
+async fn a_result_is_worded_by_what_was_listed_when_its_call_began() {
+    let hub = TestHub::start().await;
+    let mut any = tool("any");
+    any["outputSchema"] = json!({ "type": ["object", "null"] });
+    let mut provider = TestProvider::offering(&hub, "p", &[any.clone()]).await;
+    let session = McpClient::new(&hub).initialize("2025-11-25").await;
+    let (answer, _newer) = tokio::join!(session.call(1, "any", json!({})), async {
+        let (id, _) = provider.next_call().await;
+        // The newest is listed, and says nothing of what comes out.
+        let newer = TestProvider::offering(&hub, "q", &[tool("any")]).await;
+        let listed = session.request(2, "tools/list", json!({})).await;
+        assert_eq!(listed.result()["tools"][0].get("outputSchema"), None);
+        provider.answer(&id, json!({ "content": [], "structuredContent": { "a": 1 } })).await;
+        newer
+    });
+    assert_eq!(answer.result()["structuredContent"], json!({ "result": { "a": 1 } }));
+}
+
+#[tokio::test]
+async fn structured_content_reaches_revisions_that_do_not_know_it() {
+    let hub = TestHub::start().await;
+    let mut provider = TestProvider::offering(&hub, "p", &[tool("count")]).await;
+    let said = |text: &str| json!({ "type": "text", "text": text });
+    for version in ["2024-11-05", "2025-03-26"] {
+        let session = McpClient::new(&hub).initialize(version).await;
+        for (content, expected) in [
+            (json!(null), json!([said(r#"{"n":7}"#)])),
+            (json!([said("seven")]), json!([said("seven"), said(r#"{"n":7}"#)])),
+            (json!([said(r#"{ "n": 7 }"#)]), json!([said(r#"{ "n": 7 }"#)])),
+        ] {
+            let (answer, ()) = tokio::join!(session.call(1, "count", json!({})), async {
+                let (id, _) = provider.next_call().await;
+                let result = json!({ "content": content, "structuredContent": { "n": 7 } });
+                provider.answer(&id, result).await;
+            });
+            assert_eq!(*answer.result(), json!({ "content": expected }), "{version}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_header_of_another_era_is_overlooked_only_where_the_operator_says_so() {
     for lenient in [false, true] {
         let hub = TestHub::with(|config| config.lenient_version_header = lenient).await;

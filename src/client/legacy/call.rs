@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
     backlog::{Answer, Teller},
+    dialect::Wording,
     questions::{self, Unasked},
     session::{Listed, Session},
 };
@@ -34,7 +34,7 @@ pub(super) struct Exchange {
     pub session: Arc<Session>,
     pub listed: Listed,
     pub id: RequestId,
-    pub tool: Box<str>,
+    pub wording: Wording,
     pub progress_token: Option<Json>,
     /// Whether the client can read an event stream, and so be asked.
     pub reads_events: bool,
@@ -135,7 +135,7 @@ impl Exchange {
 
     fn worded(&self, outcome: Result<Output, Unanswered>) -> Answer {
         let result = match outcome {
-            Ok(output) => return Ok(Payload::result(&self.id, [self.in_words(&output)])),
+            Ok(output) => return Ok(Payload::result(&self.id, [self.wording.result(&output)])),
             Err(Unanswered::Unasked(why)) => text_result(&why.to_string(), true),
             Err(Unanswered::Failed(error)) => match tell(error, false) {
                 Told::Error(refusal) => return Err(refusal.of(Some(self.id.clone()))),
@@ -143,11 +143,5 @@ impl Exchange {
             },
         };
         Ok(Payload::result(&self.id, [result.bytes()]))
-    }
-
-    fn in_words(&self, output: &Output) -> Bytes {
-        let view = output.structured_content.as_ref().map(|_| self.session.tools.view());
-        let stack = view.as_ref().and_then(|view| view.stack(&self.tool));
-        self.session.dialect().result(output, stack.map(|stack| &*stack.listed().tool))
     }
 }

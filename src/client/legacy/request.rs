@@ -9,6 +9,7 @@ use bytestring::ByteString;
 use super::{
     backlog::{Answer, Teller},
     call::Exchange,
+    dialect::Wording,
     session::Session,
 };
 use crate::{
@@ -94,18 +95,26 @@ impl Request<'_> {
         let Some(listed) = self.session.begin(self.id.clone()) else {
             return teller.answer(Err(Refusal::no_session().of(Some(self.id))));
         };
+        let wording = self.wording(&call.tool);
         let exchange = Exchange {
             hub: self.client.hub.clone(),
             limits: Arc::clone(&self.client.limits),
             session: Arc::clone(self.session),
             listed,
             id: self.id,
-            tool: call.tool.clone(),
+            wording,
             progress_token,
             reads_events: self.reads_events,
             teller,
         };
         self.client.lifecycle.spawn_call(exchange.run(call, notices));
+    }
+
+    /// How results of `tool` are worded, by what the list says of it.
+    fn wording(&self, tool: &str) -> Wording {
+        let view = self.session.tools.view();
+        let listed = view.stack(tool).map(|stack| &*stack.listed().tool);
+        self.session.dialect().wording(listed)
     }
 
     fn call(&self) -> Result<(Call, Option<Json>), Refusal> {
