@@ -19,60 +19,90 @@ use crate::model::{json::Json, tool::Tool};
 const METHOD_HEADER: &str = "Mcp-Method";
 const NAME_HEADER: &str = "Mcp-Name";
 
-/// `Mcp-Method` must be the body's method, letter for letter.
-pub(super) fn check_method(headers: &HeaderMap, method: &str) -> Result<(), Refusal> {
-    check(headers, METHOD_HEADER, Some(method), str::eq)
+/// The headers of a request, to be held against its body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repetition<'a> {
+    pub headers: &'a HeaderMap,
+    /// Overlooks `Mcp-*` headers that are missing. One that is there has to be right all the same.
+    pub may_lack: bool,
 }
 
-/// `Mcp-Name` must be the name the body has for what it is about, if it has one.
-pub(super) fn check_name(
-    headers: &HeaderMap,
-    method: &str,
-    params: &Params,
-) -> Result<(), Refusal> {
-    let source = match method {
-        "tools/call" | "prompts/get" => "name",
-        "resources/read" => "uri",
-        "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
-        _ => return Ok(()),
-    };
-    match params.get(source).and_then(string) {
-        Some(name) => check(headers, NAME_HEADER, Some(&name), str::eq),
-        None => Ok(()),
+impl Repetition<'_> {
+    /// `MCP-Protocol-Version` must be the version the body claims.
+    pub(super) fn check_version(self, claimed: &str) -> Result<(), Refusal> {
+        let strict = Self { may_lack: false, ..self };
+        strict.check(VERSION_HEADER, Some(claimed), str::eq)
     }
-}
 
-/// `MCP-Protocol-Version` must be the version the body claims.
-pub(super) fn check_version(headers: &HeaderMap, claimed: &str) -> Result<(), Refusal> {
-    check(headers, VERSION_HEADER, Some(claimed), str::eq)
-}
-
-/// Each `Mcp-Param-*` the tool asks for must be there exactly when its argument is, and say the
-/// same. Others are no business of the hub.
-pub(super) fn check_parameters(
-    headers: &HeaderMap,
-    tool: &Tool,
-    arguments: Option<&Json>,
-) -> Result<(), Refusal> {
-    if tool.headers.is_empty() {
-        return Ok(());
+    /// `Mcp-Method` must be the body's method, letter for letter.
+    pub(super) fn check_method(self, method: &str) -> Result<(), Refusal> {
+        self.check(METHOD_HEADER, Some(method), str::eq)
     }
-    let arguments = arguments.map_or("{}", Json::as_str);
-    for parameter in &tool.headers {
-        let (name, argument) = (&parameter.header, argument(arguments, &parameter.path));
-        match argument.map(RawValue::get) {
-            Some(text) if text.starts_with('"') => {
-                let said: Option<String> = serde_json::from_str(text).ok();
-                check(headers, name, said.as_deref(), str::eq)?;
-            }
-            Some(flag @ ("true" | "false")) => check(headers, name, Some(flag), str::eq)?,
-            Some(text) if !text.starts_with(['{', '[', 'n']) => {
-                check(headers, name, Some(text), same_number)?;
-            }
-            _ => check(headers, name, None, str::eq)?,
+
+    /// `Mcp-Name` must be the name the body has for what it is about, if it has one.
+    pub(super) fn check_name(self, method: &str, params: &Params) -> Result<(), Refusal> {
+        let source = match method {
+            "tools/call" | "prompts/get" => "name",
+            "resources/read" => "uri",
+            "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
+            _ => return Ok(()),
+        };
+        match params.get(source).and_then(string) {
+            Some(name) => self.check(NAME_HEADER, Some(&name), str::eq),
+            None => Ok(()),
         }
     }
-    Ok(())
+
+    /// Each `Mcp-Param-*` the tool asks for must be there exactly when its argument is, and say the
+    /// same. Others are no business of the hub.
+    pub(super) fn check_parameters(
+        self,
+        tool: &Tool,
+        arguments: Option<&Json>,
+    ) -> Result<(), Refusal> {
+        if tool.headers.is_empty() {
+            return Ok(());
+        }
+        let arguments = arguments.map_or("{}", Json::as_str);
+        for parameter in &tool.headers {
+            let (name, argument) = (&parameter.header, argument(arguments, &parameter.path));
+            match argument.map(RawValue::get) {
+                Some(text) if text.starts_with('"') => {
+                    let said: Option<String> = serde_json::from_str(text).ok();
+                    self.check(name, said.as_deref(), str::eq)?;
+                }
+                Some(flag @ ("true" | "false")) => self.check(name, Some(flag), str::eq)?,
+                Some(text) if !text.starts_with(['{', '[', 'n']) => {
+                    self.check(name, Some(text), same_number)?;
+                }
+                _ => self.check(name, None, str::eq)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn check(
+        self,
+        name: &str,
+        body: Option<&str>,
+        same: impl Fn(&str, &str) -> bool,
+    ) -> Result<(), Refusal> {
+        let mut values = self.headers.get_all(name).iter();
+        let mismatch =
+            |what: &str| Err(Refusal::header_mismatch(format!("the header {name} {what}")));
+        match (values.next(), values.next(), body) {
+            (None, _, None) => Ok(()),
+            (None, _, Some(_)) if self.may_lack => Ok(()),
+            (None, _, Some(_)) => mismatch("is missing"),
+            (Some(_), _, None) => mismatch("stands for a value that the body does not have"),
+            (Some(_), Some(_), _) => mismatch("is there twice"),
+            (Some(header), None, Some(body)) => match decode(header.as_bytes()) {
+                None => mismatch("is not plain text and not valid Base64 of UTF-8"),
+                Some(header) if same(&header, body) => Ok(()),
+                Some(_) => mismatch("differs from the body"),
+            },
+        }
+    }
 }
 
 /// The value that `path` leads to, unread: a number keeps all its digits.
@@ -88,27 +118,6 @@ fn same_number(a: &str, b: &str) -> bool {
     let is_integer = |text: &str| text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
     let is_equal = || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b);
     a == b || !(is_integer(a) && is_integer(b)) && is_equal()
-}
-
-fn check(
-    headers: &HeaderMap,
-    name: &str,
-    body: Option<&str>,
-    same: impl Fn(&str, &str) -> bool,
-) -> Result<(), Refusal> {
-    let mut values = headers.get_all(name).iter();
-    let mismatch = |what: &str| Err(Refusal::header_mismatch(format!("the header {name} {what}")));
-    match (values.next(), values.next(), body) {
-        (None, _, None) => Ok(()),
-        (None, _, Some(_)) => mismatch("is missing"),
-        (Some(_), _, None) => mismatch("stands for a value that the body does not have"),
-        (Some(_), Some(_), _) => mismatch("is there twice"),
-        (Some(header), None, Some(body)) => match decode(header.as_bytes()) {
-            None => mismatch("is not plain text and not valid Base64 of UTF-8"),
-            Some(header) if same(&header, body) => Ok(()),
-            Some(_) => mismatch("differs from the body"),
-        },
-    }
 }
 
 /// What a header value says: itself, or what it holds as `=?base64?…?=`.
@@ -129,7 +138,47 @@ pub(crate) fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
     use super::*;
+    use crate::client::message::Incoming;
+
+    #[test]
+    fn what_is_missing_can_be_excused_and_what_is_wrong_cannot() {
+        let schema =
+            r#"{"type":"object","properties":{"n":{"type":"integer","x-mcp-header":"N"}}}"#;
+        let definition = format!(r#"{{"name":"t","inputSchema":{schema}}}"#);
+        let tool = Tool::parse(serde_json::from_str(&definition).unwrap(), 1_000).unwrap();
+        let arguments = Json::from(r#"{"n":7}"#.to_owned());
+        let params = r#"{"jsonrpc":"2.0","method":"m","params":{"name":"t"}}"#.to_owned();
+        let message = Incoming::parse(&params.into()).unwrap();
+        let params = message.params().unwrap();
+        for (said, strict, lenient) in [
+            ([None, None, None], false, true),
+            ([Some("tools/call"), Some("t"), Some("7.0")], true, true),
+            ([Some("tools/call"), None, Some("7")], false, true),
+            ([Some("tools/list"), None, None], false, false),
+            ([None, Some("u"), None], false, false),
+            ([None, None, Some("8")], false, false),
+        ] {
+            let names = ["mcp-method", "mcp-name", "mcp-param-n"].into_iter();
+            let said = names.zip(said).filter_map(|(name, value)| Some((name, value?)));
+            let headers: HeaderMap = said
+                .map(|(name, value)| {
+                    (HeaderName::from_static(name), HeaderValue::from_static(value))
+                })
+                .collect();
+            for (may_lack, is_good) in [(false, strict), (true, lenient)] {
+                let repetition = Repetition { headers: &headers, may_lack };
+                let checked = repetition
+                    .check_method("tools/call")
+                    .and_then(|()| repetition.check_name("tools/call", params))
+                    .and_then(|()| repetition.check_parameters(&tool, Some(&arguments)));
+                assert_eq!(checked.is_ok(), is_good, "{headers:?}");
+                assert!(repetition.check_version("2026-07-28").is_err(), "nothing excuses that");
+            }
+        }
+    }
 
     #[test]
     fn values_are_decoded_as_the_specification_shows() {

@@ -14,7 +14,8 @@ use super::{
     answer::{Reply, accepts_events},
     era::{MODERN_VERSIONS, VersionHeader},
     error::Refusal,
-    headers, listen,
+    headers::Repetition,
+    listen,
     message::{
         META_CAPABILITIES, META_CLIENT, META_LOG_LEVEL, META_PROGRESS_TOKEN, META_VERSION, Params,
         RequestId, string,
@@ -63,10 +64,8 @@ impl Request<'_> {
     async fn handle(self, method: &str) -> Result<Response, Refusal> {
         let about = About::read(&self.params)?;
         self.check_version(&about.version)?;
-        if !self.is_excused() {
-            headers::check_method(self.headers, method)?;
-            headers::check_name(self.headers, method, &self.params)?;
-        }
+        self.repetition().check_method(method)?;
+        self.repetition().check_name(method, &self.params)?;
         let tools = self.client.hub.user(&self.user.id);
         self.client.presence.saw(&tools, about.client.as_ref(), &about.version);
         match method {
@@ -84,7 +83,7 @@ impl Request<'_> {
 
     fn check_version(&self, claimed: &str) -> Result<(), Refusal> {
         if !self.is_excused() {
-            headers::check_version(self.headers, claimed)?;
+            self.repetition().check_version(claimed)?;
         }
         if MODERN_VERSIONS.contains(&claimed) {
             Ok(())
@@ -93,8 +92,12 @@ impl Request<'_> {
         }
     }
 
-    /// Some clients send the header of a revision with sessions along with a body of this one. The
-    /// operator may have the hub believe the body alone.
+    fn repetition(&self) -> Repetition<'_> {
+        Repetition { headers: self.headers, may_lack: self.is_excused() }
+    }
+
+    /// Some clients send the version header of a revision with sessions, which knows no `Mcp-*`
+    /// headers, along with a body of this one. The operator may have the hub believe the body.
     fn is_excused(&self) -> bool {
         self.client.options.lenient_version_header
             && VersionHeader::of(self.headers) == VersionHeader::Legacy
@@ -123,11 +126,9 @@ impl Request<'_> {
         let meta = self.params.all_meta().filter(|(key, _)| *key != META_PROGRESS_TOKEN);
         let meta = meta.cloned().collect();
         let mut call = tools::call(name, &self.params, self.headers, meta, ClientEra::Modern)?;
-        if let Some(stack) = tools.view().stack(&call.tool)
-            && !self.is_excused()
-        {
+        if let Some(stack) = tools.view().stack(&call.tool) {
             let tool = &stack.listed().tool;
-            headers::check_parameters(self.headers, tool, call.arguments.as_ref())?;
+            self.repetition().check_parameters(tool, call.arguments.as_ref())?;
         }
         let accepts_events = accepts_events(self.headers);
         let mut notices = None;

@@ -204,6 +204,7 @@ async fn a_header_of_another_era_is_overlooked_only_where_the_operator_says_so()
                 false => assert_eq!(answer.code(), -32020),
             }
         }
+        assert_eq!(sent("2025-11-25", Some("tools/call")).await.code(), -32020, "it is wrong");
         assert_eq!(sent("2027-01-01", Some("tools/list")).await.code(), -32020);
         assert_eq!(sent("2026-07-28", None).await.code(), -32020, "the right one excuses nothing");
     }
