@@ -2,7 +2,10 @@
 
 use axum::http::HeaderMap;
 
-use super::{error::Refusal, message::Incoming};
+use super::{
+    error::Refusal,
+    message::{Incoming, Params},
+};
 
 pub const VERSION_HEADER: &str = "MCP-Protocol-Version";
 pub const SESSION_HEADER: &str = "mcp-session-id";
@@ -42,6 +45,21 @@ impl<'a> VersionHeader<'a> {
             Self::Unknown(version)
         }
     }
+
+    /// Refuses a version that nobody knows.
+    pub fn check_known(self) -> Result<(), Refusal> {
+        match self {
+            Self::Unknown(version) => {
+                let what = format!(
+                    "MCP-Protocol-Version {version:?} is not supported; what is: {}, {}",
+                    MODERN_VERSIONS.join(", "),
+                    LEGACY_VERSIONS.join(", ")
+                );
+                Err(Refusal::invalid_request(what))
+            }
+            Self::Absent | Self::Legacy | Self::Modern => Ok(()),
+        }
+    }
 }
 
 /// Versions compare as text, but only when they look like one.
@@ -60,16 +78,19 @@ pub fn classify(
     message: &Incoming,
 ) -> Result<Era, Refusal> {
     let refuse = |refusal: Refusal| Err(refusal.of(message.id().cloned()));
-    let claims_modern = message.params().is_some_and(super::message::Params::claims_modern);
-    let is_initialize = matches!(message,
-        Incoming::Request { method, .. } if **method == *"initialize");
+    let known = || header.check_known().map(|()| Era::Legacy);
+    let claims_modern = claims_modern(message);
     match (message, header) {
+        // To these there is no answer that could tell what is spoken here.
+        (Incoming::Response { .. } | Incoming::Notification { .. }, VersionHeader::Unknown(_)) => {
+            known()
+        }
         (Incoming::Response { .. }, VersionHeader::Modern) => {
             let what = "responses are not sent in this revision";
             refuse(Refusal::invalid_request(what.into()))
         }
         (Incoming::Response { .. }, _) => Ok(Era::Legacy),
-        _ if is_initialize && !claims_modern => match header {
+        _ if is_initialize(message) && !claims_modern => match header {
             VersionHeader::Modern => {
                 let what =
                     "`initialize` belongs to revisions before the MCP-Protocol-Version named";
@@ -79,10 +100,7 @@ pub fn classify(
         },
         (_, VersionHeader::Modern) => Ok(Era::Modern),
         _ if claims_modern => Ok(Era::Modern),
-        (_, VersionHeader::Unknown(version)) if has_session => {
-            let what = format!("MCP-Protocol-Version {version:?} is not supported");
-            refuse(Refusal::invalid_request(what))
-        }
+        (_, VersionHeader::Unknown(_)) if has_session => known().or_else(refuse),
         // So that a client of a newer revision hears which ones are spoken here.
         (_, VersionHeader::Unknown(_)) => Ok(Era::Modern),
         (_, VersionHeader::Absent | VersionHeader::Legacy) => Ok(Era::Legacy),
@@ -94,10 +112,8 @@ pub fn check_batch(
     header: VersionHeader<'_>,
     messages: &[Result<Incoming, Refusal>],
 ) -> Result<(), Refusal> {
+    header.check_known()?;
     let messages = || messages.iter().filter_map(|message| message.as_ref().ok());
-    let claims_modern =
-        |message: &Incoming| message.params().is_some_and(super::message::Params::claims_modern);
-    let is_initialize = |message: &Incoming| matches!(message, Incoming::Request { method, .. } if **method == *"initialize");
     if header == VersionHeader::Modern || messages().any(claims_modern) {
         Err(Refusal::invalid_request("batches do not exist in this revision".into()))
     } else if messages().any(is_initialize) {
@@ -105,6 +121,14 @@ pub fn check_batch(
     } else {
         Ok(())
     }
+}
+
+fn claims_modern(message: &Incoming) -> bool {
+    message.params().is_some_and(Params::claims_modern)
+}
+
+fn is_initialize(message: &Incoming) -> bool {
+    matches!(message, Incoming::Request { method, .. } if **method == *"initialize")
 }
 
 #[cfg(test)]
@@ -157,5 +181,22 @@ mod tests {
         check("tools/list", "{}", Some("v999"), true, "-32600");
         check("tools/list", "{}", Some("v999"), false, "Modern");
         check("tools/list", "{}", Some("1999-01-01"), false, "Modern");
+    }
+
+    #[test]
+    fn an_unknown_version_is_refused_whatever_comes_with_it() {
+        let unknown = VersionHeader::Unknown("v999");
+        for body in [
+            r#"{"jsonrpc":"2.0","id":"hub-0","result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":"hub-0","error":{}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+            &format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{CLAIM}}}"#),
+        ] {
+            let message = || Incoming::parse(&body.to_owned().into()).unwrap();
+            for has_session in [false, true] {
+                assert!(classify(unknown, has_session, &message()).is_err(), "{body}");
+            }
+            assert!(check_batch(unknown, &[Ok(message())]).is_err(), "{body}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What differs between the revisions of the legacy era: batches, and what a tool may be.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -177,6 +177,31 @@ async fn structured_content_reaches_revisions_that_do_not_know_it() {
             });
             assert_eq!(*answer.result(), json!({ "content": expected }), "{version}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_version_is_refused_whatever_is_sent_with_it() {
+    let hub = TestHub::start().await;
+    let session = McpClient::new(&hub).initialize(BATCHES).await;
+    let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+    let notification = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let response = json!({ "jsonrpc": "2.0", "id": "hub-0", "result": {} });
+    for body in [json!([ping]), ping, json!([notification]), notification, response] {
+        let sent = async |version: &str| {
+            let request = session.post(body.to_string()).header("mcp-protocol-version", version);
+            McpClient::send(request).await
+        };
+        let answer = sent("v999").await;
+        assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, -32600), "{body}");
+        assert!(answer.text.contains("v999") && answer.text.contains(BATCHES), "{}", answer.text);
+        assert!(sent(BATCHES).await.status.is_success(), "{body}");
+    }
+    for (version, status) in [("v999", StatusCode::BAD_REQUEST), (BATCHES, StatusCode::NO_CONTENT)]
+    {
+        let request = session.client.request(Method::DELETE).header("mcp-session-id", &session.id);
+        let answer = McpClient::send(request.header("mcp-protocol-version", version)).await;
+        assert_eq!(answer.status, status, "{version}");
     }
 }
 

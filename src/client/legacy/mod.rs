@@ -52,24 +52,22 @@ fn session(client: &Client, user: &User, headers: &HeaderMap) -> Result<Arc<Sess
 /// GET: goes on with the stream that `Last-Event-ID` names, or opens the one of what concerns the
 /// session as a whole.
 pub(super) fn open_stream(client: &Client, user: &User, headers: &HeaderMap) -> Response {
-    let opened =
-        known_version(headers).and_then(|()| session(client, user, headers)).and_then(|session| {
-            match last_event(headers) {
-                Some(EventId::Told { stream, place }) => {
-                    Ok(match session.backlog.resume(stream, place) {
-                        Some(reader) => stream::of(client, user, &session, reader),
-                        // There is no more to come back for (WHATWG HTML §9.2.3): to a stream
-                        // that just ends, a client would come back again and again.
-                        None => StatusCode::NO_CONTENT.into_response(),
-                    })
-                }
-                Some(EventId::Change(last)) => {
-                    listen::session_stream(client, user, &session, Some(last))
-                }
-                None => listen::session_stream(client, user, &session, None),
-            }
-        });
-    opened.unwrap_or_else(IntoResponse::into_response)
+    opened(client, user, headers).unwrap_or_else(IntoResponse::into_response)
+}
+
+fn opened(client: &Client, user: &User, headers: &HeaderMap) -> Result<Response, Refusal> {
+    VersionHeader::of(headers).check_known()?;
+    let session = session(client, user, headers)?;
+    match last_event(headers) {
+        Some(EventId::Told { stream, place }) => Ok(match session.backlog.resume(stream, place) {
+            Some(reader) => stream::of(client, user, &session, reader),
+            // There is no more to come back for (WHATWG HTML §9.2.3): to a stream that just ends,
+            // a client would come back again and again.
+            None => StatusCode::NO_CONTENT.into_response(),
+        }),
+        Some(EventId::Change(last)) => listen::session_stream(client, user, &session, Some(last)),
+        None => listen::session_stream(client, user, &session, None),
+    }
 }
 
 /// The last event the client got of a stream that broke off.
@@ -79,22 +77,13 @@ fn last_event(headers: &HeaderMap) -> Option<EventId> {
 
 /// DELETE: ends the session.
 pub(super) fn close(client: &Client, user: &User, headers: &HeaderMap) -> Response {
-    match session(client, user, headers) {
+    let known = VersionHeader::of(headers).check_known();
+    match known.and_then(|()| session(client, user, headers)) {
         Ok(session) => {
             client.sessions.close(&session);
             StatusCode::NO_CONTENT.into_response()
         }
         Err(refusal) => refusal.into_response(),
-    }
-}
-
-fn known_version(headers: &HeaderMap) -> Result<(), Refusal> {
-    match VersionHeader::of(headers) {
-        VersionHeader::Unknown(version) => {
-            let what = format!("MCP-Protocol-Version {version:?} is not supported");
-            Err(Refusal::invalid_request(what))
-        }
-        VersionHeader::Absent | VersionHeader::Legacy | VersionHeader::Modern => Ok(()),
     }
 }
 
