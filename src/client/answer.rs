@@ -164,9 +164,20 @@ pub(super) fn event_stream(
 
 /// Whether the client says that it reads event streams.
 pub(super) fn accepts_events(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted
-        .flat_map(|value| value.split(','))
-        .filter_map(|range| range.split(';').next())
-        .any(|range| range.trim().eq_ignore_ascii_case("text/event-stream"))
+    accepted(headers).any(|range| range.eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// Whether a client that asks for an event stream can be given one: it does not say that it wants
+/// something else (RFC 9110 §12.5.1).
+pub(super) fn may_get_events(headers: &HeaderMap) -> bool {
+    let fits = ["text/event-stream", "text/*", "*/*"];
+    let fits = |range: &str| fits.iter().any(|fitting| range.eq_ignore_ascii_case(fitting));
+    !headers.contains_key(header::ACCEPT) || accepted(headers).any(fits)
+}
+
+/// The media ranges that are accepted, without their parameters.
+fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges = values.flat_map(|value| value.split(','));
+    ranges.filter_map(|range| range.split(';').next()).map(str::trim)
 }

@@ -497,6 +497,27 @@ async fn other_http_methods_are_told_what_is_allowed() {
 }
 
 #[tokio::test]
+async fn a_stream_is_opened_for_whoever_may_want_one() {
+    let hub = TestHub::start().await;
+    let session = McpClient::new(&hub).initialize("2025-11-25").await;
+    for (accept, status) in [
+        ("text/event-stream", 200),
+        ("application/json, Text/Event-Stream;q=0.5", 200),
+        ("text/*", 200),
+        ("*/*", 200),
+        ("application/json", 406),
+        ("", 406),
+    ] {
+        let request = session.client.request(Method::GET).header("mcp-session-id", &session.id);
+        let response = request.header("accept", accept).send().await.expect("an answer");
+        assert_eq!(response.status().as_u16(), status, "{accept}");
+        if status == 406 {
+            assert!(response.text().await.expect("a text").contains("text/event-stream"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn header_and_body_settle_the_era_together() {
     let hub = TestHub::start().await;
     let client = McpClient::new(&hub);

@@ -25,7 +25,7 @@ use self::{
 };
 use super::{
     Client,
-    answer::{KEEP_ALIVE, accepts_events, event_stream},
+    answer::{KEEP_ALIVE, accepts_events, event_stream, may_get_events},
     era::{SESSION_HEADER, VersionHeader},
     error::Refusal,
     listen,
@@ -57,6 +57,9 @@ pub(super) fn open_stream(client: &Client, user: &User, headers: &HeaderMap) -> 
 
 fn opened(client: &Client, user: &User, headers: &HeaderMap) -> Result<Response, Refusal> {
     VersionHeader::of(headers).check_known()?;
+    if !may_get_events(headers) {
+        return Err(Refusal::not_acceptable());
+    }
     let session = session(client, user, headers)?;
     match last_event(headers) {
         Some(EventId::Told { stream, place }) => Ok(match session.backlog.resume(stream, place) {
