@@ -27,7 +27,7 @@ use crate::{
     auth::User,
     hub::user::UserTools,
     model::{
-        call::{Listener, LogLevel},
+        call::{Call, Listener, LogLevel},
         client::ClientEra,
         json::Json,
     },
@@ -125,7 +125,11 @@ impl Request<'_> {
         let name = self.params.required_string("name")?;
         let meta = self.params.all_meta().filter(|(key, _)| *key != META_PROGRESS_TOKEN);
         let meta = meta.cloned().collect();
-        let mut call = tools::call(name, &self.params, self.headers, meta, ClientEra::Modern)?;
+        let mut call = Call {
+            input_responses: self.params.object("inputResponses")?,
+            request_state: self.params.string("requestState")?,
+            ..tools::call(name, &self.params, self.headers, meta, ClientEra::Modern)?
+        };
         if let Some(stack) = tools.view().stack(&call.tool) {
             let tool = &stack.listed().tool;
             self.repetition().check_parameters(tool, call.arguments.as_ref())?;

@@ -57,7 +57,8 @@ pub(crate) fn decode_cursor(cursor: &str) -> Result<String, Refusal> {
     })
 }
 
-/// The call a request asks for. `meta` is what the provider learns of the client.
+/// The call a request asks for, as far as both eras know it: answers to a provider's questions are
+/// parameters in the modern one only. `meta` is what the provider learns of the client.
 pub(super) fn call(
     tool: Box<str>,
     params: &Params,
@@ -66,13 +67,5 @@ pub(super) fn call(
     era: ClientEra,
 ) -> Result<Call, Refusal> {
     trace::complete(&mut meta, headers);
-    Ok(Call {
-        tool,
-        arguments: params.object("arguments")?,
-        input_responses: params.object("inputResponses")?,
-        request_state: params.string("requestState")?,
-        meta,
-        era,
-        listener: None,
-    })
+    Ok(Call { tool, arguments: params.object("arguments")?, meta, era, ..Call::default() })
 }

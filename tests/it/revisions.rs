@@ -206,6 +206,20 @@ async fn an_unknown_version_is_refused_whatever_is_sent_with_it() {
 }
 
 #[tokio::test]
+async fn answers_to_questions_are_no_parameters_of_a_session() {
+    let hub = TestHub::start().await;
+    let mut provider = TestProvider::offering(&hub, "p", &[tool("go")]).await;
+    let session = McpClient::new(&hub).initialize("2025-11-25").await;
+    let params = json!({ "name": "go", "inputResponses": { "k": {} }, "requestState": 7 });
+    let (answer, ()) = tokio::join!(session.request(1, "tools/call", params), async {
+        let (id, params) = provider.next_call().await;
+        assert_eq!((params.get("inputResponses"), params.get("requestState")), (None, None));
+        provider.answer(&id, text("went")).await;
+    });
+    assert_eq!(answer.said(), "went");
+}
+
+#[tokio::test]
 async fn a_header_of_another_era_is_overlooked_only_where_the_operator_says_so() {
     for lenient in [false, true] {
         let hub = TestHub::with(|config| config.lenient_version_header = lenient).await;
