@@ -5,6 +5,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
+use crate::model::json;
+
 /// What a call's client said that it can do.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Abilities {
@@ -54,7 +56,7 @@ impl Abilities {
     /// Whether a question can be put to the client.
     pub(crate) fn allow(self, method: &str, params: Option<&str>) -> bool {
         match method {
-            "elicitation/create" if is_of_url(params) => self.elicitation.urls,
+            "elicitation/create" if leads_to_a_page(params) => self.elicitation.urls,
             "elicitation/create" => self.elicitation.forms,
             "sampling/createMessage" => self.sampling,
             "roots/list" => self.roots,
@@ -65,23 +67,18 @@ impl Abilities {
     /// What the client would have to be able to do besides to be asked all of `requests`, the
     /// `inputRequests` of a result; `None` when it can be.
     pub(crate) fn missing_for(self, requests: &str) -> Option<Value> {
-        #[derive(Deserialize)]
-        struct Request<'a> {
-            #[serde(borrow)]
-            method: Cow<'a, str>,
-            #[serde(borrow)]
-            params: Option<&'a RawValue>,
-        }
-        let requests: BTreeMap<Cow<'_, str>, Request<'_>> = serde_json::from_str(requests).ok()?;
+        let requests: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(requests).ok()?;
+        let requests =
+            requests.values().filter_map(|request| InputRequest::read(request.get()).ok());
         let mut missing = Map::new();
-        for Request { method, params } in requests.values() {
+        for InputRequest { method, params } in requests {
             let params = params.map(RawValue::get);
-            if !is_question(method) || self.allow(method, params) {
+            if !is_question(&method) || self.allow(&method, params) {
                 continue;
             }
-            match &**method {
+            match &*method {
                 "elicitation/create" => {
-                    let mode = if is_of_url(params) { "url" } else { "form" };
+                    let mode = if leads_to_a_page(params) { "url" } else { "form" };
                     let modes = missing.entry("elicitation").or_insert_with(|| json!({}));
                     modes[mode] = json!({});
                 }
@@ -93,8 +90,23 @@ impl Abilities {
     }
 }
 
+/// One of the `inputRequests` of a result: what its client is asked.
+#[derive(Deserialize)]
+pub(super) struct InputRequest<'a> {
+    #[serde(borrow)]
+    pub method: Cow<'a, str>,
+    #[serde(borrow)]
+    pub params: Option<&'a RawValue>,
+}
+
+impl<'a> InputRequest<'a> {
+    pub(super) fn read(request: &'a str) -> serde_json::Result<Self> {
+        json::object(request)
+    }
+}
+
 /// Whether an elicitation with `params` is to send somebody to a page, rather than to show a form.
-fn is_of_url(params: Option<&str>) -> bool {
+pub(super) fn leads_to_a_page(params: Option<&str>) -> bool {
     #[derive(Deserialize)]
     struct Elicitation<'a> {
         #[serde(borrow)]
@@ -134,5 +146,16 @@ mod tests {
             r#"{"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{"listChanged":true}}"#;
         assert_eq!(able(all), [true, true, true, true, false]);
         assert_eq!(Abilities::read(None), Abilities::default());
+    }
+
+    #[test]
+    fn what_is_missing_is_told_whatever_else_is_asked() {
+        let missing = |requests: &str| Abilities::default().missing_for(requests);
+        let page = r#"{"method":"elicitation/create","params":{"mode":"\u0075rl"}}"#;
+        assert_eq!(
+            missing(&format!(r#"{{"a":7,"b":["roots/list"],"c":{page}}}"#)),
+            Some(json!({ "elicitation": { "url": {} } }))
+        );
+        assert_eq!(missing(r#"{"a":{"method":"tools/list"}}"#), None);
     }
 }

@@ -156,6 +156,15 @@ async fn a_refusal_to_answer_fails_the_call_and_says_why() {
     assert_eq!(withdrawn["params"]["requestId"], first["id"]);
     let answer = end(&mut events).await;
     assert!(said(&answer).contains("User rejected it"), "{answer}");
+    // Whoever says nothing has answered as well.
+    let mut silent = session.calling(2, "ask").await;
+    let (id, _) = provider.next_call().await;
+    provider.answer(&id, questions(&json!({ "k": form("Name?") }), "s")).await;
+    let request = next_request(&mut silent).await;
+    let body = json!({ "jsonrpc": "2.0", "id": request["id"] });
+    let answer = McpClient::send(session.post(body.to_string())).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    assert!(said(&end(&mut silent).await).contains("neither `result` nor `error`"));
     // Too late, and of no use to anybody.
     assert_eq!(session.reply(&first, json!({})).await, StatusCode::ACCEPTED);
 }

@@ -24,15 +24,12 @@ use tokio::{
 use super::backlog::Teller;
 use crate::{
     client::{
-        capabilities::{Abilities, is_question},
+        capabilities::{Abilities, InputRequest, is_question, leads_to_a_page},
         message::{RequestId, members, string},
         payload::Payload,
     },
     model::{call::Output, id::random_text, json::Json},
 };
-
-/// Tells the ids of the hub's questions from whatever a client may send.
-const ID_PREFIX: &str = "hub-";
 
 /// One question of a provider, under the key it wants to find the answer at.
 #[derive(Debug)]
@@ -96,14 +93,7 @@ pub(super) fn questions(output: &Output, max: usize) -> Result<Vec<Question>, Un
 
 impl Question {
     fn parse(key: ByteString, request: &Json) -> Result<Self, Unasked> {
-        #[derive(Deserialize)]
-        struct Request<'a> {
-            #[serde(borrow)]
-            method: Cow<'a, str>,
-            #[serde(borrow)]
-            params: Option<&'a RawValue>,
-        }
-        let Request { method, params } = serde_json::from_str(request.as_str())
+        let InputRequest { method, params } = InputRequest::read(request.as_str())
             .map_err(|error| Unasked::Unreadable(format!("{key:?} is no request: {error}")))?;
         if !is_question(&method) {
             let what = format!("{key:?} has the method {method:?}, by which clients are not asked");
@@ -122,8 +112,7 @@ impl Question {
         let params = self.params.as_ref()?;
         let said: BTreeMap<Cow<'_, str>, &RawValue> =
             serde_json::from_str(params.as_str()).unwrap_or_default();
-        let leads_to_a_page = said.get("mode").is_some_and(|mode| mode.get() == r#""url""#);
-        if !leads_to_a_page || said.contains_key("elicitationId") {
+        if !leads_to_a_page(Some(params.as_str())) || said.contains_key("elicitationId") {
             return Some(Cow::Borrowed(params.as_str()));
         }
         let id = random_text();
@@ -151,8 +140,7 @@ impl Questions {
     /// The client's answer to the question `id`. One that nobody waits for is ignored: it may be
     /// late.
     pub(super) fn answer(&self, id: &RequestId, answer: Result<Json, Json>) {
-        let number = id.text().and_then(|id| id.strip_prefix(ID_PREFIX)?.parse().ok());
-        let waiting = number.and_then(|number: u64| self.waiting.lock().remove(&number));
+        let waiting = id.question().and_then(|number| self.waiting.lock().remove(&number));
         match waiting {
             // Whoever asked may have given up in this moment. What waits for the other answers of
             // its round is not to keep the body it came in.
@@ -222,7 +210,7 @@ struct Asked {
 
 impl Asked {
     fn id(&self) -> String {
-        format!("{ID_PREFIX}{}", self.number)
+        RequestId::of_question(self.number)
     }
 
     /// Lets the client know that nobody waits for its answer any more, if it still owes one.
@@ -319,6 +307,8 @@ mod tests {
         };
         let page = question(r#"{"mode":"url","url":"https://example.com"}"#);
         assert!(page.legacy_params().unwrap().starts_with(r#"{"elicitationId":""#));
+        let escaped = question(r#"{"mode":"\u0075rl","url":"https://example.com"}"#);
+        assert!(escaped.legacy_params().unwrap().starts_with(r#"{"elicitationId":""#));
         for untouched in [r#"{"mode":"url","elicitationId":"e"}"#, r#"{"mode":"form"}"#, "{}"] {
             assert_eq!(question(untouched).legacy_params().unwrap(), untouched);
         }
