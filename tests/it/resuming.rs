@@ -217,5 +217,14 @@ async fn a_change_of_the_list_that_was_lost_on_the_way_is_told_again() {
     let mut events = session.resume(&second).await;
     provider.register("p", &[tool("work")]).await;
     events.next().await.expect("news");
-    assert_ne!(events.last_id.as_deref(), Some(&*second), "the one after it");
+    let third = events.last_id.clone().expect("an id");
+    assert_ne!(third, second, "the one after it");
+    drop(events);
+    // Of one that is yet to come it cannot have heard: it goes on after the last there was.
+    let request = session.client.request(reqwest::Method::GET);
+    let request = request.header("mcp-session-id", &session.id).header("last-event-id", "0_99999");
+    let mut response = request.send().await.expect("a stream");
+    let priming = response.chunk().await.expect("a connection").expect("a priming event");
+    let priming = String::from_utf8_lossy(&priming);
+    assert!(priming.contains(&format!("id: {third}\n")), "{priming}");
 }
