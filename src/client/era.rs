@@ -10,10 +10,14 @@ use super::{
 pub const VERSION_HEADER: &str = "MCP-Protocol-Version";
 pub const SESSION_HEADER: &str = "mcp-session-id";
 
+/// The newest revision.
+pub const MODERN: &str = "2026-07-28";
 /// Revisions without handshake and session, newest first.
-pub const MODERN_VERSIONS: &[&str] = &["2026-07-28"];
+pub const MODERN_VERSIONS: &[&str] = &[MODERN];
+/// The newest one with them.
+pub const LEGACY: &str = "2025-11-25";
 /// Revisions with them, newest first.
-pub const LEGACY_VERSIONS: &[&str] = &["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+pub const LEGACY_VERSIONS: &[&str] = &[LEGACY, "2025-06-18", "2025-03-26", "2024-11-05"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {
@@ -81,7 +85,7 @@ pub fn classify(
     let known = || header.check_known().map(|()| Era::Legacy);
     let claims_modern = claims_modern(message);
     match (message, header) {
-        // To these there is no answer that could tell what is spoken here.
+        // Requests are told more, below.
         (Incoming::Response { .. } | Incoming::Notification { .. }, VersionHeader::Unknown(_)) => {
             known()
         }
