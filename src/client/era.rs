@@ -33,7 +33,8 @@ pub enum Era {
 pub enum VersionHeader<'a> {
     Absent,
     Legacy,
-    Modern,
+    /// One without sessions, or newer than all that are known.
+    Modern(&'a str),
     Unknown(&'a str),
 }
 
@@ -44,7 +45,7 @@ impl<'a> VersionHeader<'a> {
         if LEGACY_VERSIONS.contains(&version) {
             Self::Legacy
         } else if is_date(version) && version >= MODERN_VERSIONS[MODERN_VERSIONS.len() - 1] {
-            Self::Modern
+            Self::Modern(version)
         } else {
             Self::Unknown(version)
         }
@@ -61,7 +62,7 @@ impl<'a> VersionHeader<'a> {
                 );
                 Err(Refusal::invalid_request(what))
             }
-            Self::Absent | Self::Legacy | Self::Modern => Ok(()),
+            Self::Absent | Self::Legacy | Self::Modern(_) => Ok(()),
         }
     }
 }
@@ -89,20 +90,25 @@ pub fn classify(
         (Incoming::Response { .. } | Incoming::Notification { .. }, VersionHeader::Unknown(_)) => {
             known()
         }
-        (Incoming::Response { .. }, VersionHeader::Modern) => {
+        (Incoming::Notification { .. }, VersionHeader::Modern(version))
+            if !MODERN_VERSIONS.contains(&version) =>
+        {
+            refuse(Refusal::unsupported_version(version, MODERN_VERSIONS))
+        }
+        (Incoming::Response { .. }, VersionHeader::Modern(_)) => {
             let what = "responses are not sent in this revision";
             refuse(Refusal::invalid_request(what.into()))
         }
         (Incoming::Response { .. }, _) => Ok(Era::Legacy),
         _ if is_initialize(message) && !claims_modern => match header {
-            VersionHeader::Modern => {
+            VersionHeader::Modern(_) => {
                 let what =
                     "`initialize` belongs to revisions before the MCP-Protocol-Version named";
                 refuse(Refusal::header_mismatch(what.into()))
             }
             _ => Ok(Era::Handshake),
         },
-        (_, VersionHeader::Modern) => Ok(Era::Modern),
+        (_, VersionHeader::Modern(_)) => Ok(Era::Modern),
         _ if claims_modern => Ok(Era::Modern),
         (_, VersionHeader::Unknown(_)) if has_session => known().or_else(refuse),
         // So that a client of a newer revision hears which ones are spoken here.
@@ -118,7 +124,7 @@ pub fn check_batch(
 ) -> Result<(), Refusal> {
     header.check_known()?;
     let messages = || messages.iter().filter_map(|message| message.as_ref().ok());
-    if header == VersionHeader::Modern || messages().any(claims_modern) {
+    if matches!(header, VersionHeader::Modern(_)) || messages().any(claims_modern) {
         Err(Refusal::invalid_request("batches do not exist in this revision".into()))
     } else if messages().any(is_initialize) {
         Err(Refusal::invalid_request("`initialize` must not be part of a batch".into()))
@@ -201,6 +207,8 @@ mod tests {
                 assert!(classify(unknown, has_session, &message()).is_err(), "{body}");
             }
             assert!(check_batch(unknown, &[Ok(message())]).is_err(), "{body}");
+            let newer = VersionHeader::Modern("2099-01-01");
+            assert!(classify(newer, false, &message()).is_err(), "{body}");
         }
     }
 }
