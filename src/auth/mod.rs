@@ -76,13 +76,7 @@ impl Gate {
         now: UnixTime,
     ) -> Result<User, Denial> {
         self.knows(uri, headers)?;
-        let token = match headers.get(header::AUTHORIZATION) {
-            None => None,
-            Some(value) => match bearer(value.as_bytes()) {
-                None => return Err(self.denial(scope, Reason::NotBearer)),
-                token => token,
-            },
-        };
+        let token = self.authorization(headers, scope)?;
         self.know(token, scope, now).await
     }
 
@@ -95,12 +89,21 @@ impl Gate {
         scope: Scope,
         now: UnixTime,
     ) -> Result<User, Denial> {
-        if headers.contains_key(header::AUTHORIZATION) {
-            return self.enter(uri, headers, scope, now).await;
-        }
         self.knows(uri, headers)?;
-        let token = subprotocols(headers).find_map(|protocol| protocol.strip_prefix("bearer."));
+        let offered = || subprotocols(headers).find_map(|name| name.strip_prefix("bearer."));
+        let token = self.authorization(headers, scope)?.or_else(offered);
         self.know(token, scope, now).await
+    }
+
+    /// The token in `Authorization`, if there is that header.
+    fn authorization<'a>(
+        &self,
+        headers: &'a HeaderMap,
+        scope: Scope,
+    ) -> Result<Option<&'a str>, Denial> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+        let token = bearer(value.as_bytes());
+        token.map(Some).ok_or_else(|| self.denial(scope, Reason::NotBearer))
     }
 
     async fn know(&self, token: Option<&str>, scope: Scope, now: UnixTime) -> Result<User, Denial> {

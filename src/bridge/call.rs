@@ -11,13 +11,12 @@ use tokio::time::{Duration, timeout};
 
 use super::{
     conversation::{Answer, Heard, Request, Server},
-    headers,
-    introduction::{self, MODERN},
+    headers, introduction,
     link::{Era, Fault, NotSent},
     questions::Questions,
 };
 use crate::{
-    client::capabilities::Abilities,
+    client::{capabilities::Abilities, era::MODERN},
     model::{call::LogLevel, error::RpcError, json::Json},
     provider_client::{self, Call, Outcome},
 };

@@ -9,6 +9,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::link::{Era, Event, Link, Outgoing};
 use crate::{
+    client::era::{LEGACY, MODERN},
     model::{
         error::RpcError,
         json::{self, Json},
@@ -16,10 +17,6 @@ use crate::{
     provider::remote::frame::{self, Incoming},
 };
 
-/// The revision without handshakes.
-pub(super) const MODERN: &str = "2026-07-28";
-/// The newest one with them.
-const LEGACY: &str = "2025-11-25";
 /// A server that does not know the modern question may ignore it; then it is asked as of old.
 const PROBE_TIME: Duration = Duration::from_secs(5);
 /// How long a server may take to start: it may have to be downloaded first.

@@ -15,9 +15,11 @@ use super::{
     answer::{self, Notice},
     failure::{Failure, HEADER_MISMATCH},
 };
-use crate::bridge::{headers, http::is_here};
+use crate::{
+    bridge::{headers, http::is_here},
+    client::era::MODERN,
+};
 
-const REVISION: &str = "2026-07-28";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A hub that never ends its list is broken; this is far beyond any that is not.
 const PAGES_MAX: usize = 1000;
@@ -146,7 +148,7 @@ impl Client {
         self.last_id += 1;
         let id = self.last_id;
         params.meta = meta(params.name.map(|_| id));
-        headers.insert("mcp-protocol-version", HeaderValue::from_static(REVISION));
+        headers.insert("mcp-protocol-version", HeaderValue::from_static(MODERN));
         headers.insert("mcp-method", HeaderValue::from_static(method));
         if let Some(name) = params.name {
             headers.insert("mcp-name", headers::encode(name));
@@ -189,7 +191,7 @@ struct Params<'a> {
 
 fn meta(progress_token: Option<u64>) -> Value {
     let mut meta = json!({
-        "io.modelcontextprotocol/protocolVersion": REVISION,
+        "io.modelcontextprotocol/protocolVersion": MODERN,
         // Nothing can be answered here, but a tool that may ask says what it is missing.
         "io.modelcontextprotocol/clientCapabilities": { "elicitation": { "form": {}, "url": {} } },
         "io.modelcontextprotocol/clientInfo":

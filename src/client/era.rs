@@ -10,10 +10,14 @@ use super::{
 pub const VERSION_HEADER: &str = "MCP-Protocol-Version";
 pub const SESSION_HEADER: &str = "mcp-session-id";
 
+/// The newest revision.
+pub const MODERN: &str = "2026-07-28";
 /// Revisions without handshake and session, newest first.
-pub const MODERN_VERSIONS: &[&str] = &["2026-07-28"];
+pub const MODERN_VERSIONS: &[&str] = &[MODERN];
+/// The newest one with them.
+pub const LEGACY: &str = "2025-11-25";
 /// Revisions with them, newest first.
-pub const LEGACY_VERSIONS: &[&str] = &["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+pub const LEGACY_VERSIONS: &[&str] = &[LEGACY, "2025-06-18", "2025-03-26", "2024-11-05"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {
@@ -29,7 +33,8 @@ pub enum Era {
 pub enum VersionHeader<'a> {
     Absent,
     Legacy,
-    Modern,
+    /// One without sessions, or newer than all that are known.
+    Modern(&'a str),
     Unknown(&'a str),
 }
 
@@ -40,7 +45,7 @@ impl<'a> VersionHeader<'a> {
         if LEGACY_VERSIONS.contains(&version) {
             Self::Legacy
         } else if is_date(version) && version >= MODERN_VERSIONS[MODERN_VERSIONS.len() - 1] {
-            Self::Modern
+            Self::Modern(version)
         } else {
             Self::Unknown(version)
         }
@@ -57,7 +62,7 @@ impl<'a> VersionHeader<'a> {
                 );
                 Err(Refusal::invalid_request(what))
             }
-            Self::Absent | Self::Legacy | Self::Modern => Ok(()),
+            Self::Absent | Self::Legacy | Self::Modern(_) => Ok(()),
         }
     }
 }
@@ -81,24 +86,29 @@ pub fn classify(
     let known = || header.check_known().map(|()| Era::Legacy);
     let claims_modern = claims_modern(message);
     match (message, header) {
-        // To these there is no answer that could tell what is spoken here.
+        // Requests are told more, below.
         (Incoming::Response { .. } | Incoming::Notification { .. }, VersionHeader::Unknown(_)) => {
             known()
         }
-        (Incoming::Response { .. }, VersionHeader::Modern) => {
+        (Incoming::Notification { .. }, VersionHeader::Modern(version))
+            if !MODERN_VERSIONS.contains(&version) =>
+        {
+            refuse(Refusal::unsupported_version(version, MODERN_VERSIONS))
+        }
+        (Incoming::Response { .. }, VersionHeader::Modern(_)) => {
             let what = "responses are not sent in this revision";
             refuse(Refusal::invalid_request(what.into()))
         }
         (Incoming::Response { .. }, _) => Ok(Era::Legacy),
         _ if is_initialize(message) && !claims_modern => match header {
-            VersionHeader::Modern => {
+            VersionHeader::Modern(_) => {
                 let what =
                     "`initialize` belongs to revisions before the MCP-Protocol-Version named";
                 refuse(Refusal::header_mismatch(what.into()))
             }
             _ => Ok(Era::Handshake),
         },
-        (_, VersionHeader::Modern) => Ok(Era::Modern),
+        (_, VersionHeader::Modern(_)) => Ok(Era::Modern),
         _ if claims_modern => Ok(Era::Modern),
         (_, VersionHeader::Unknown(_)) if has_session => known().or_else(refuse),
         // So that a client of a newer revision hears which ones are spoken here.
@@ -114,7 +124,7 @@ pub fn check_batch(
 ) -> Result<(), Refusal> {
     header.check_known()?;
     let messages = || messages.iter().filter_map(|message| message.as_ref().ok());
-    if header == VersionHeader::Modern || messages().any(claims_modern) {
+    if matches!(header, VersionHeader::Modern(_)) || messages().any(claims_modern) {
         Err(Refusal::invalid_request("batches do not exist in this revision".into()))
     } else if messages().any(is_initialize) {
         Err(Refusal::invalid_request("`initialize` must not be part of a batch".into()))
@@ -197,6 +207,8 @@ mod tests {
                 assert!(classify(unknown, has_session, &message()).is_err(), "{body}");
             }
             assert!(check_batch(unknown, &[Ok(message())]).is_err(), "{body}");
+            let newer = VersionHeader::Modern("2099-01-01");
+            assert!(classify(newer, false, &message()).is_err(), "{body}");
         }
     }
 }

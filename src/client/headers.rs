@@ -138,7 +138,47 @@ pub(crate) fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
     use super::*;
+    use crate::client::message::Incoming;
+
+    #[test]
+    fn what_is_missing_can_be_excused_and_what_is_wrong_cannot() {
+        let schema =
+            r#"{"type":"object","properties":{"n":{"type":"integer","x-mcp-header":"N"}}}"#;
+        let definition = format!(r#"{{"name":"t","inputSchema":{schema}}}"#);
+        let tool = Tool::parse(serde_json::from_str(&definition).unwrap(), 1_000).unwrap();
+        let arguments = Json::from(r#"{"n":7}"#.to_owned());
+        let params = r#"{"jsonrpc":"2.0","method":"m","params":{"name":"t"}}"#.to_owned();
+        let message = Incoming::parse(&params.into()).unwrap();
+        let params = message.params().unwrap();
+        for (said, strict, lenient) in [
+            ([None, None, None], false, true),
+            ([Some("tools/call"), Some("t"), Some("7.0")], true, true),
+            ([Some("tools/call"), None, Some("7")], false, true),
+            ([Some("tools/list"), None, None], false, false),
+            ([None, Some("u"), None], false, false),
+            ([None, None, Some("8")], false, false),
+        ] {
+            let names = ["mcp-method", "mcp-name", "mcp-param-n"].into_iter();
+            let said = names.zip(said).filter_map(|(name, value)| Some((name, value?)));
+            let headers: HeaderMap = said
+                .map(|(name, value)| {
+                    (HeaderName::from_static(name), HeaderValue::from_static(value))
+                })
+                .collect();
+            for (may_lack, is_good) in [(false, strict), (true, lenient)] {
+                let repetition = Repetition { headers: &headers, may_lack };
+                let checked = repetition
+                    .check_method("tools/call")
+                    .and_then(|()| repetition.check_name("tools/call", params))
+                    .and_then(|()| repetition.check_parameters(&tool, Some(&arguments)));
+                assert_eq!(checked.is_ok(), is_good, "{headers:?}");
+                assert!(repetition.check_version("2026-07-28").is_err(), "nothing excuses that");
+            }
+        }
+    }
 
     #[test]
     fn values_are_decoded_as_the_specification_shows() {

@@ -186,9 +186,8 @@ fn texts(before: &Tool, after: &Tool, differing: &[Box<str>]) -> BTreeMap<&'stat
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
+    use std::io::{self, Seek};
 
-    use parking_lot::Mutex;
     use serde_json::{json, value::to_raw_value};
     use tracing::subscriber::with_default;
 
@@ -219,28 +218,13 @@ mod tests {
         }
     }
 
-    /// A log that can be read.
-    #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Paper {
-        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend_from_slice(text);
-            Ok(text.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     /// What is logged of changes while `work` is done.
     fn told(work: impl FnOnce()) -> Vec<Value> {
-        let paper = Paper::default();
-        let writer = paper.clone();
+        let paper = Arc::new(tempfile::tempfile().expect("a file"));
         let log = tracing_subscriber::fmt().json().flatten_event(true);
-        with_default(log.with_writer(move || writer.clone()).finish(), work);
-        let text = String::from_utf8(paper.0.lock().clone()).expect("UTF-8");
+        with_default(log.with_writer(Arc::clone(&paper)).finish(), work);
+        (&*paper).rewind().expect("a file can be read again");
+        let text = io::read_to_string(&*paper).expect("UTF-8");
         let events = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
         events.filter(|event: &Value| event["message"] == "tool definition changed").collect()
     }

@@ -8,6 +8,8 @@ use std::{
 };
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{provider::Kind, traffic::Counted};
 use crate::model::{
@@ -15,16 +17,24 @@ use crate::model::{
     error::{AttemptError, NotHandedOver},
 };
 
-/// How a call ended, as a metric label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CallOutcome)]
 pub enum Outcome {
     Ok,
+    /// The tool itself says that it failed.
     ToolError,
+    /// The tool asks the client something.
     InputRequired,
+    /// The caller is at fault.
     Refused,
+    /// No provider answered.
     Failed,
+    /// A limit left no room for it.
     Limited,
     UnknownTool,
+    /// Nobody waited any more.
     Cancelled,
 }
 
@@ -40,6 +50,7 @@ impl Outcome {
         Self::Cancelled,
     ];
 
+    /// As a metric label, and in the API.
     pub fn label(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -196,6 +207,18 @@ impl Meters {
             | NotHandedOver::TooManyCalls
             | NotHandedOver::TooLarge
             | NotHandedOver::NoInstance => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_has_one_name() {
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.label());
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{SessionLost, Settled, Target, is_here, refusal::Refusal};
-use crate::{bridge::link::Era, model::error::innermost};
+use crate::{bridge::link::Era, client::era::MODERN, model::error::innermost};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams may be silent for hours; whether the other machine is still there is TCP's to find out.
@@ -30,8 +30,6 @@ const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
-/// The revision in which `server/discover` asks what there is.
-const MODERN: HeaderValue = HeaderValue::from_static("2026-07-28");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 pub(super) struct Server {
@@ -100,7 +98,7 @@ impl Server {
         let is_probe = settled.is_none() && method == "server/discover";
         let mut headers = self.headers(settled);
         if is_probe {
-            headers.insert(REVISION, MODERN);
+            headers.insert(REVISION, HeaderValue::from_static(MODERN));
         }
         if is_probe || is_modern {
             headers.insert(METHOD, HeaderValue::from_static(method));

@@ -72,27 +72,34 @@ impl Dialect {
             (None, Some(_)) => Vec::new(),
             (None, None) => return None,
         };
-        let own = blocks.iter().map(|block| Block::read(block));
-        let own: Vec<Block<'_>> = own.collect();
-        let mut changed = false;
-        let mut text = |text: &str| {
-            changed = true;
-            Cow::Owned(json!({ "type": "text", "text": text }).to_string())
-        };
-        let mut known: Vec<Cow<'_, str>> = Vec::with_capacity(blocks.len() + 1);
-        for (block, raw) in own.iter().zip(&blocks) {
-            known.push(match &*word(block.kind) {
-                "resource_link" => text(&block.as_link()),
-                "audio" if self == Self::Plain => text(&block.as_audio()),
-                _ => Cow::Borrowed(raw.get()),
-            });
+        let unsaid = structured.filter(|structured| !is_repeated(structured, &blocks));
+        if unsaid.is_none() && blocks.iter().all(|block| self.as_text(block).is_none()) {
+            return None;
         }
-        if let Some(structured) = structured
-            && !is_repeated(structured, &own)
-        {
-            known.push(text(structured));
+        let as_block = |text: &str| json!({ "type": "text", "text": text }).to_string();
+        let known = blocks.iter().map(|block| match self.as_text(block) {
+            Some(text) => Cow::Owned(as_block(&text)),
+            None => Cow::Borrowed(block.get()),
+        });
+        let mut list = String::from("[");
+        for block in known.chain(unsaid.map(|text| Cow::Owned(as_block(text)))) {
+            if list.len() > 1 {
+                list.push(',');
+            }
+            list.push_str(&block);
         }
-        changed.then(|| format!("[{}]", known.join(",")))
+        list.push(']');
+        Some(list)
+    }
+
+    /// What a block says that this revision does not know; `None` if it knows it.
+    fn as_text(self, block: &RawValue) -> Option<String> {
+        let block = Block::read(block);
+        match &*word(block.kind) {
+            "resource_link" => Some(block.as_link()),
+            "audio" if self == Self::Plain => Some(block.as_audio()),
+            _ => None,
+        }
     }
 }
 
@@ -134,7 +141,7 @@ impl Wording {
 }
 
 /// Whether one of `blocks` says as text what `structured` says.
-fn is_repeated(structured: &str, blocks: &[Block<'_>]) -> bool {
+fn is_repeated(structured: &str, blocks: &[&RawValue]) -> bool {
     // Where other content is, it says more than nothing.
     if structured == "null" && !blocks.is_empty() {
         return true;
@@ -149,9 +156,9 @@ fn is_repeated(structured: &str, blocks: &[Block<'_>]) -> bool {
         // A string is told without its quotes as well.
         own.as_str() == Some(text) || value(text).as_ref() == Some(own)
     };
-    blocks.iter().filter(|block| word(block.kind) == "text").any(|block| {
+    blocks.iter().map(|block| Block::read(block)).any(|block| {
         let text = word(block.text);
-        text == structured || says_it(&text)
+        word(block.kind) == "text" && (text == structured || says_it(&text))
     })
 }
 

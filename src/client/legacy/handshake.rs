@@ -12,7 +12,7 @@ use crate::{
     auth::User,
     client::{
         Client,
-        era::{LEGACY_VERSIONS, SESSION_HEADER},
+        era::{LEGACY, LEGACY_VERSIONS, SESSION_HEADER},
         error::Refusal,
         message::{Params, RequestId},
         payload::Payload,
@@ -45,7 +45,7 @@ fn begin(
     let requested = params.required_string("protocolVersion")?;
     // A revision that is not known, or not of this era, is answered with the newest of it.
     let known = LEGACY_VERSIONS.iter().find(|version| ***version == *requested);
-    let version = *known.unwrap_or(&LEGACY_VERSIONS[0]);
+    let version = *known.unwrap_or(&LEGACY);
     let capabilities = introduction(params, "capabilities")?;
     let info = introduction(params, "clientInfo")?;
     let handshake = Handshake { version, capabilities, client: info };

@@ -30,7 +30,7 @@ pub(super) struct Wanted {
     /// Only calls that were tried at a provider of this name or id.
     provider: Option<String>,
     /// Only calls that ended so.
-    outcome: Option<CallOutcome>,
+    outcome: Option<Outcome>,
     /// Only calls of this trace, in 32 hexadecimal digits.
     trace: Option<String>,
     /// Items per page.
@@ -59,7 +59,7 @@ pub(super) struct CallItem {
     at: Timestamp,
     user: String,
     tool: String,
-    outcome: CallOutcome,
+    outcome: Outcome,
     duration_ms: f64,
     /// The trace its client says it belongs to (W3C Trace Context).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,26 +68,6 @@ pub(super) struct CallItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     attempts: Vec<AttemptItem>,
-}
-
-/// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum CallOutcome {
-    Ok,
-    /// The tool itself says that it failed.
-    ToolError,
-    /// The tool asks the client something.
-    InputRequired,
-    /// The caller is at fault.
-    Refused,
-    /// No provider answered.
-    Failed,
-    /// A limit left no room for it.
-    Limited,
-    UnknownTool,
-    /// Nobody waited any more.
-    Cancelled,
 }
 
 /// What became of a call at one provider.
@@ -146,7 +126,7 @@ impl Wanted {
         };
         self.tool.as_ref().is_none_or(|tool| *entry.tool == **tool)
             && self.provider.as_ref().is_none_or(is_at)
-            && self.outcome.is_none_or(|outcome| CallOutcome::from(entry.outcome) == outcome)
+            && self.outcome.is_none_or(|outcome| entry.outcome == outcome)
             && self.trace.as_ref().is_none_or(|trace| entry.trace.as_deref() == Some(trace))
     }
 }
@@ -158,7 +138,7 @@ impl From<&Entry> for CallItem {
             at: entry.began,
             user: entry.user.to_string(),
             tool: entry.tool.to_string(),
-            outcome: entry.outcome.into(),
+            outcome: entry.outcome,
             duration_ms: millis(entry.duration),
             trace: entry.trace.as_deref().map(Into::into),
             why: entry.why.as_deref().map(Into::into),
@@ -182,21 +162,6 @@ impl From<&journal::Attempt> for AttemptItem {
             duration_ms: millis(attempt.duration),
             outcome,
             why,
-        }
-    }
-}
-
-impl From<Outcome> for CallOutcome {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Ok => Self::Ok,
-            Outcome::ToolError => Self::ToolError,
-            Outcome::InputRequired => Self::InputRequired,
-            Outcome::Refused => Self::Refused,
-            Outcome::Failed => Self::Failed,
-            Outcome::Limited => Self::Limited,
-            Outcome::UnknownTool => Self::UnknownTool,
-            Outcome::Cancelled => Self::Cancelled,
         }
     }
 }
