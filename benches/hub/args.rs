@@ -10,8 +10,9 @@ pub(crate) struct Args {
     /// Short rounds: half a minute in all, for a first look
     #[arg(long)]
     quick: bool,
-    /// Only what has this in its name: list-10, list-1000, call, dashboards, memory, plugin-wat,
-    /// plugin-rust, plugin-js, plugin-loading, plugin-compiling, plugin-spinning
+    /// Only what has this in its name: list-10, list-1000, call, dashboards, users, memory, crowd,
+    /// registrations, plugin-wat, plugin-rust, plugin-js, plugin-loading, plugin-compiling,
+    /// plugin-spinning
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// Where the plugins are that `plugins/build` makes: time.wasm, query.wasm
@@ -32,8 +33,9 @@ pub(crate) struct Args {
 #[command(hide = true)]
 pub(crate) enum Role {
     Fixed { answer: PathBuf },
+    Hold,
     Relay,
-    Provider { port: u16, tools: usize },
+    Provider { port: u16, tools: usize, users: Option<usize> },
     Watch { port: u16, dashboards: usize },
 }
 
@@ -44,6 +46,10 @@ pub(crate) struct Pace {
     pub(crate) round: Duration,
     /// How many sessions, streams and providers to spread the memory of the hub over.
     pub(crate) crowd: usize,
+    /// How many streams to hold open at once.
+    pub(crate) streams: usize,
+    /// For how many users providers register.
+    pub(crate) users: usize,
     /// How often what takes seconds is done.
     pub(crate) repeats: usize,
 }
@@ -56,6 +62,8 @@ impl Args {
             warm_up: Duration::from_millis(if self.quick { 30 } else { 100 }),
             round: Duration::from_millis(if self.quick { 200 } else { 500 }),
             crowd: if self.quick { 100 } else { 500 },
+            streams: if self.quick { 1_000 } else { 10_000 },
+            users: if self.quick { 50 } else { 200 },
             repeats: if self.quick { 3 } else { 7 },
         }
     }

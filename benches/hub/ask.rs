@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use crate::plugin::Plugin;
+use crate::{plugin::Plugin, user::User};
 
 pub(crate) const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 
@@ -21,18 +21,18 @@ pub(crate) enum Ask {
 }
 
 impl Ask {
-    /// The request, as it goes over the wire.
-    pub(crate) fn request(self, port: u16, id: usize) -> Vec<u8> {
+    /// The request of `user`, as it goes over the wire.
+    pub(crate) fn request(self, port: u16, user: &User, id: usize) -> Vec<u8> {
         match self {
             Self::List { .. } => {
                 let body = format!(
                     r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list","params":{{"_meta":{META}}}}}"#
                 );
                 let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/list\r\n";
-                post(port, headers, &body)
+                post(port, &[headers, &user.header()].concat(), &body)
             }
-            Self::Call => tool_call(port, id, ECHO, &arguments(id)),
-            Self::Plugin(plugin) => tool_call(port, id, plugin.tool, plugin.arguments),
+            Self::Call => tool_call(port, user, id, ECHO, &arguments(id)),
+            Self::Plugin(plugin) => tool_call(port, user, id, plugin.tool, plugin.arguments),
         }
     }
 
@@ -58,12 +58,13 @@ impl Ask {
 }
 
 /// A `tools/call` with arguments that are JSON already.
-pub(crate) fn tool_call(port: u16, id: usize, tool: &str, arguments: &str) -> Vec<u8> {
+pub(crate) fn tool_call(port: u16, user: &User, id: usize, tool: &str, arguments: &str) -> Vec<u8> {
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments},"_meta":{META}}}}}"#
     );
     let headers = format!(
-        "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
+        "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n{}",
+        user.header()
     );
     post(port, &headers, &body)
 }
@@ -73,7 +74,7 @@ pub(crate) fn get(port: u16, path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").into_bytes()
 }
 
-/// A POST to the endpoint; `headers` are those that MCP asks for, beyond what HTTP does.
+/// A POST to the endpoint; `headers` are lines beyond those that every request has.
 pub(crate) fn post(port: u16, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(

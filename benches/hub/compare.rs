@@ -33,25 +33,35 @@ pub(crate) fn compare(
 ) -> anyhow::Result<Vec<Comparison>> {
     CONNECTIONS
         .iter()
-        .map(|&connections| {
-            eprintln!("{title}, {connections} connections …");
-            let mut rounds = (Vec::new(), Vec::new());
-            let mut rounds_alone = Vec::new();
-            for _round in 0..pace.rounds {
-                rounds.0.push(drive(bare, connections, pace)?);
-                rounds.1.push(drive(hub, connections, pace)?);
-                if let Some(alone) = alone {
-                    rounds_alone.push(alone.drive(connections, pace)?);
-                }
-            }
-            let pairs = || rounds.0.iter().zip(&rounds.1);
-            let ratios = sorted(pairs().map(|(bare, hub)| hub.per_second / bare.per_second));
-            let added = sorted(pairs().map(|(bare, hub)| hub.p50 - bare.p50));
-            let (bare, hub) = (medians(&rounds.0), medians(&rounds.1));
-            let alone = alone.map(|_| medians(&rounds_alone));
-            Ok(Comparison { title, connections, bare, hub, alone, ratios, added })
-        })
+        .map(|&connections| compare_at(title, connections, bare, hub, alone, pace))
         .collect()
+}
+
+/// The same, with one number of connections.
+pub(crate) fn compare_at(
+    title: &'static str,
+    connections: usize,
+    bare: &Target<'_>,
+    hub: &Target<'_>,
+    alone: Option<&Alone>,
+    pace: &Pace,
+) -> anyhow::Result<Comparison> {
+    eprintln!("{title}, {connections} connections …");
+    let mut rounds = (Vec::new(), Vec::new());
+    let mut rounds_alone = Vec::new();
+    for _round in 0..pace.rounds {
+        rounds.0.push(drive(bare, connections, pace)?);
+        rounds.1.push(drive(hub, connections, pace)?);
+        if let Some(alone) = alone {
+            rounds_alone.push(alone.drive(connections, pace)?);
+        }
+    }
+    let pairs = || rounds.0.iter().zip(&rounds.1);
+    let ratios = sorted(pairs().map(|(bare, hub)| hub.per_second / bare.per_second));
+    let added = sorted(pairs().map(|(bare, hub)| hub.p50 - bare.p50));
+    let (bare, hub) = (medians(&rounds.0), medians(&rounds.1));
+    let alone = alone.map(|_| medians(&rounds_alone));
+    Ok(Comparison { title, connections, bare, hub, alone, ratios, added })
 }
 
 pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> f64 {

@@ -12,16 +12,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{ask::get, child::Server, http::Connection};
+use crate::{ask::get, child::Server, http::Connection, user::SECRET};
 
-/// These limits are per user, and here all are one. Whoever fails on purpose is not left alone.
+/// These limits are per user or per address, and here all are one. Whoever fails on purpose is not
+/// left alone.
 const LIMITS: &str = "\
 [limits]
+connections_per_address = 20000
 calls_per_user = 256
 calls_per_second = 4000000000
+calls_burst = 4000000000
 providers_per_user = 1000
-sessions_per_user = 1000
-streams_per_user = 1000
+sessions_per_user = 20000
+streams_per_user = 20000
 [failover.breaker]
 failures = 1000000
 ";
@@ -40,11 +43,21 @@ pub(crate) async fn start() -> anyhow::Result<(Server, u16)> {
 pub(crate) struct Home(TempDir);
 
 impl Home {
+    /// Of a hub that knows one user.
     pub(crate) fn new() -> anyhow::Result<Self> {
+        Self::with("")
+    }
+
+    /// Of a hub that tells users apart.
+    pub(crate) fn with_users() -> anyhow::Result<Self> {
+        Self::with(&format!("[auth]\nsecret = {SECRET:?}\n"))
+    }
+
+    fn with(auth: &str) -> anyhow::Result<Self> {
         let home = Self(tempfile::tempdir()?);
         fs::create_dir(home.plugins())?;
         let [plugins, cache] = [home.plugins(), home.path().join("cache")];
-        let config = format!("{LIMITS}[plugins]\nfolder = {plugins:?}\ncache = {cache:?}\n");
+        let config = format!("{LIMITS}{auth}[plugins]\nfolder = {plugins:?}\ncache = {cache:?}\n");
         fs::write(home.path().join("mcp-hub.toml"), config)?;
         Ok(home)
     }

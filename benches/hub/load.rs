@@ -9,7 +9,13 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{args::Pace, ask::Ask, child::Server, http::Connection};
+use crate::{
+    args::Pace,
+    ask::Ask,
+    child::Server,
+    http::Connection,
+    user::{self, User},
+};
 
 /// More would take the processors from the servers.
 const THREADS: usize = 2;
@@ -25,6 +31,15 @@ pub(crate) struct Target<'a> {
     pub(crate) server: &'a Server,
     pub(crate) port: u16,
     pub(crate) ask: Ask,
+    /// Those in whose names it is asked, in turn.
+    pub(crate) users: &'a [User],
+}
+
+impl<'a> Target<'a> {
+    /// A server that knows one user only.
+    pub(crate) fn of(server: &'a Server, port: u16, ask: Ask) -> Self {
+        Self { server, port, ask, users: user::ONLY }
+    }
 }
 
 /// What one round has shown.
@@ -46,7 +61,7 @@ pub(crate) fn drive(target: &Target<'_>, connections: usize, pace: &Pace) -> any
             .map(|thread| {
                 let ids = (1..=connections).skip(thread).step_by(threads);
                 let all_open = &all_open;
-                scope.spawn(move || drive_thread(target, ids, all_open, pace))
+                scope.spawn(move || drive_thread(target, connections, ids, all_open, pace))
             })
             .collect();
         let mut seen = Seen::default();
@@ -77,7 +92,7 @@ impl Round {
 pub(crate) struct Seen {
     /// In nanoseconds, of the requests sent within the round.
     latencies: Vec<u32>,
-    /// All there were, those of the warm-up included.
+    /// All there were, the first ones and those of the warm-up included.
     requests: usize,
 }
 
@@ -99,6 +114,7 @@ impl Seen {
 
 fn drive_thread(
     target: &Target<'_>,
+    connections: usize,
     ids: impl Iterator<Item = usize>,
     all_open: &Barrier,
     pace: &Pace,
@@ -107,7 +123,7 @@ fn drive_thread(
     let opened = runtime.block_on(async {
         let mut askers = Vec::new();
         for id in ids {
-            let opened = timeout(PATIENCE, Asker::open(target, id)).await;
+            let opened = timeout(PATIENCE, Asker::open(target, id, connections)).await;
             askers.push(opened.context("no answer to a first request")??);
         }
         anyhow::Ok(askers)
@@ -119,10 +135,12 @@ fn drive_thread(
         let from = Instant::now() + pace.warm_up;
         let until = from + pace.round;
         let mut asking = JoinSet::new();
+        let mut seen = Seen::default();
         for asker in askers {
+            // The first answers cost processor time as well.
+            seen.requests += asker.turns.len();
             asking.spawn(asker.ask_repeatedly(from, until));
         }
-        let mut seen = Seen::default();
         let everything = async {
             while let Some(part) = asking.join_next().await {
                 seen.add(part??);
@@ -134,35 +152,54 @@ fn drive_thread(
     })
 }
 
-/// One connection and what it asks.
+/// One connection and what it asks, time after time.
 struct Asker {
     connection: Connection,
+    turns: Vec<Turn>,
+}
+
+/// What is asked in the name of one user.
+struct Turn {
     request: Vec<u8>,
     /// The first answer, which was looked at closely; all others must be like it.
     expected: Vec<u8>,
 }
 
 impl Asker {
-    async fn open(target: &Target<'_>, connection: usize) -> anyhow::Result<Self> {
+    /// Asks once for each of the users that are this connection's: together, `connections` of them
+    /// have all.
+    async fn open(
+        target: &Target<'_>,
+        connection: usize,
+        connections: usize,
+    ) -> anyhow::Result<Self> {
         // Some are compared with a server that has the same bytes for all.
         let id = match target.ask {
             Ask::List { .. } | Ask::Plugin(_) => 1,
             Ask::Call => connection,
         };
-        let request = target.ask.request(target.port, id);
+        let first = (connection - 1) % target.users.len();
         let mut connection = Connection::open(target.port).await?;
-        let expected = connection.exchange(&request).await?.to_vec();
-        target.ask.check(&expected, id)?;
-        Ok(Self { connection, request, expected })
+        let mut turns = Vec::new();
+        for user in target.users[first..].iter().step_by(connections) {
+            let request = target.ask.request(target.port, user, id);
+            let expected = connection.exchange(&request).await?.to_vec();
+            target.ask.check(&expected, id)?;
+            turns.push(Turn { request, expected });
+        }
+        Ok(Self { connection, turns })
     }
 
     async fn ask_repeatedly(mut self, from: Instant, until: Instant) -> anyhow::Result<Seen> {
         let mut seen = Seen::default();
         let mut sent = Instant::now();
-        while sent < until {
-            let answer = self.connection.exchange(&self.request).await?;
-            let same = answer.len() == self.expected.len()
-                && (answer.len() > COMPARED_BYTES_MAX || answer == self.expected);
+        for Turn { request, expected } in self.turns.iter().cycle() {
+            if sent >= until {
+                break;
+            }
+            let answer = self.connection.exchange(request).await?;
+            let same = answer.len() == expected.len()
+                && (answer.len() > COMPARED_BYTES_MAX || answer == expected);
             ensure!(same, "an answer unlike the first: {}", String::from_utf8_lossy(answer));
             let answered = Instant::now();
             seen.note(from, sent, answered);
@@ -176,6 +213,6 @@ fn percentile(sorted: &[u32], percent: usize) -> f64 {
     f64::from(sorted[(sorted.len() - 1) * percent / 100]) / 1e3
 }
 
-fn float(count: usize) -> f64 {
+pub(crate) fn float(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }

@@ -11,8 +11,9 @@ use crate::{
     guest::variant,
     http::Connection,
     hub::{self, Home, PATIENCE},
-    memory::open_stream,
     plugin::{self, QUICKJS, RUST, WAT, Wasm},
+    session::open_stream,
+    user::User,
 };
 
 pub(crate) const NAME: &str = "plugin-loading";
@@ -75,7 +76,7 @@ async fn one(
     };
     let home = Home::new()?;
     let (_server, port) = home.start().await?;
-    let mut stream = open_stream(port).await?;
+    let mut stream = open_stream(port, &User::only()).await?;
     let (mut compile, mut cold, mut rest, mut cached) = (vec![], vec![], vec![], vec![]);
     for round in 0..pace.repeats {
         // Another file each time, so that there is no native code of it.

@@ -11,8 +11,11 @@ mod args;
 mod ask;
 mod child;
 mod compare;
+mod crowd;
+mod descriptors;
 mod fixed;
 mod guest;
+mod hold;
 mod http;
 mod hub;
 mod load;
@@ -20,10 +23,14 @@ mod loading;
 mod memory;
 mod plugin;
 mod provider;
+mod registrations;
 mod relay;
 mod report;
+mod session;
 mod speed;
 mod trouble;
+mod user;
+mod users;
 mod watch;
 
 use std::process::ExitCode;
@@ -37,8 +44,9 @@ fn main() -> ExitCode {
     let outcome = match &args.role {
         None => measure(&args),
         Some(Role::Fixed { answer }) => fixed::run(answer),
+        Some(Role::Hold) => hold::run(),
         Some(Role::Relay) => relay::run(),
-        Some(Role::Provider { port, tools }) => provider::run(*port, *tools),
+        Some(Role::Provider { port, tools, users }) => provider::run(*port, *tools, *users),
         Some(Role::Watch { port, dashboards }) => watch::run(*port, *dashboards),
     };
     match outcome {
@@ -63,6 +71,12 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
     report::print_speed(&pace, &comparisons, &absent);
     if args.wants(memory::NAME) {
         report::print_memory(&memory::measure(&pace).await?);
+    }
+    if args.wants(crowd::NAME) {
+        report::print_crowd(&crowd::measure(&pace).await?);
+    }
+    if args.wants(registrations::NAME) {
+        report::print_registrations(&registrations::measure(&pace).await?);
     }
     if args.wants(loading::NAME) {
         report::print_loading(&loading::measure(&pace, &args.plugins, &args.big()).await?);

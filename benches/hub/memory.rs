@@ -5,11 +5,13 @@ use serde_json::value::RawValue;
 
 use crate::{
     args::Pace,
-    ask::{Ask, post},
+    ask::Ask,
     child::Server,
-    http::{Connection, value_of},
+    http::Connection,
     hub,
     provider::{Socket, register, tool},
+    session::{open_session, open_stream},
+    user::User,
 };
 
 pub(crate) const NAME: &str = "memory";
@@ -47,11 +49,11 @@ async fn sessions(crowd: usize) -> anyhow::Result<f64> {
     let (server, port) = hub::start().await?;
     let mut connection = Connection::open(port).await?;
     for _session in 0..FIRST {
-        open_session(&mut connection, port).await?;
+        open_session(&mut connection, port, &User::only()).await?;
     }
     let before = server.resident()?;
     for _session in 0..crowd {
-        open_session(&mut connection, port).await?;
+        open_session(&mut connection, port, &User::only()).await?;
     }
     per(crowd, before, &server)
 }
@@ -60,11 +62,11 @@ async fn streams(crowd: usize) -> anyhow::Result<f64> {
     let (server, port) = hub::start().await?;
     let mut open = Vec::new();
     for _stream in 0..FIRST {
-        open.push(open_stream(port).await?);
+        open.push(open_stream(port, &User::only()).await?);
     }
     let before = server.resident()?;
     for _stream in 0..crowd {
-        open.push(open_stream(port).await?);
+        open.push(open_stream(port, &User::only()).await?);
     }
     per(crowd, before, &server)
 }
@@ -103,35 +105,7 @@ async fn provider(port: u16, number: usize) -> anyhow::Result<Socket> {
 async fn list(port: u16, tools: usize) -> anyhow::Result<()> {
     let ask = Ask::List { tools };
     let mut connection = Connection::open(port).await?;
-    ask.check(connection.exchange(&ask.request(port, 1)).await?, 1)
-}
-
-/// Opens a session as a client of the era before this one does; gives its id.
-async fn open_session(connection: &mut Connection, port: u16) -> anyhow::Result<String> {
-    let initialize = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#;
-    connection.exchange(&post(port, "", initialize)).await?;
-    let lines = connection.head().split(|&byte| byte == b'\n');
-    let id = lines.filter_map(|line| value_of(line, b"mcp-session-id:")).next();
-    let id = std::str::from_utf8(id.context("no session was opened")?)?.to_owned();
-    let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-    connection.exchange(&post(port, &session_headers(&id), initialized)).await?;
-    Ok(id)
-}
-
-/// Opens a session and the stream on which it hears of changes.
-pub(crate) async fn open_stream(port: u16) -> anyhow::Result<Connection> {
-    let mut connection = Connection::open(port).await?;
-    let id = open_session(&mut connection, port).await?;
-    let headers = session_headers(&id);
-    let request = format!(
-        "GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n{headers}\r\n"
-    );
-    connection.subscribe(request.as_bytes()).await?;
-    Ok(connection)
-}
-
-fn session_headers(id: &str) -> String {
-    format!("MCP-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: {id}\r\n")
+    ask.check(connection.exchange(&ask.request(port, &User::only(), 1)).await?, 1)
 }
 
 fn per(crowd: usize, before: f64, server: &Server) -> anyhow::Result<f64> {

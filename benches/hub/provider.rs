@@ -4,23 +4,45 @@ use anyhow::{Context, ensure};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
-use tokio::net::TcpStream;
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use tokio::{net::TcpStream, task::JoinSet};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        http::{HeaderValue, header::AUTHORIZATION},
+    },
+};
 
-use crate::ask::ECHO;
+use crate::{
+    ask::ECHO,
+    user::{self, User},
+};
 
 /// How long the definition of a tool is, in bytes, `echo` aside.
 const DEFINITION: usize = 300;
 
 pub(crate) type Socket = WebSocketStream<TcpStream>;
 
-/// Offers `echo` and `tools - 1` others to whoever listens at `port`, and answers calls.
+/// Offers `echo` and `tools - 1` others to whoever listens at `port`, and answers calls: once for
+/// each of so many users, or for the only one there is.
 #[tokio::main(flavor = "current_thread")]
-pub(crate) async fn run(port: u16, tools: usize) -> anyhow::Result<()> {
+pub(crate) async fn run(port: u16, tools: usize, users: Option<usize>) -> anyhow::Result<()> {
+    let users = users.map(User::many).transpose()?;
     let mut offer = vec![echo()];
     offer.extend((1..tools).map(|number| tool(&format!("tool-{number:04}"))));
-    let mut socket = register(port, "bench", &offer).await?;
+    let mut serving = JoinSet::new();
+    for user in users.as_deref().unwrap_or(user::ONLY) {
+        let mut socket = dial(port, user).await?;
+        enrol(&mut socket, "bench", &offer).await?;
+        serving.spawn(serve(socket));
+    }
     println!("registered");
+    serving.join_next().await.context("nobody to serve")??
+}
+
+/// Answers calls and pings until the hub hangs up.
+pub(crate) async fn serve(mut socket: Socket) -> anyhow::Result<()> {
     loop {
         // Answers go out together when nothing more has come in meanwhile.
         let next = match socket.next().now_or_never() {
@@ -39,16 +61,34 @@ pub(crate) async fn run(port: u16, tools: usize) -> anyhow::Result<()> {
     }
 }
 
-/// Dials in and offers `tools`.
+/// Dials in and offers `tools` to a hub that knows one user.
 pub(crate) async fn register(
     port: u16,
     instance: &str,
     tools: &[Box<RawValue>],
 ) -> anyhow::Result<Socket> {
+    let mut socket = dial(port, &User::only()).await?;
+    enrol(&mut socket, instance, tools).await?;
+    Ok(socket)
+}
+
+pub(crate) async fn dial(port: u16, user: &User) -> anyhow::Result<Socket> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.set_nodelay(true)?;
-    let url = format!("ws://127.0.0.1:{port}/clients/ws");
-    let (mut socket, _response) = client_async(url, stream).await?;
+    let mut request = format!("ws://127.0.0.1:{port}/clients/ws").into_client_request()?;
+    if let Some(bearer) = user.bearer() {
+        request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(bearer)?);
+    }
+    let (socket, _response) = client_async(request, stream).await?;
+    Ok(socket)
+}
+
+/// Offers `tools` and waits until the hub has taken them in.
+pub(crate) async fn enrol(
+    socket: &mut Socket,
+    instance: &str,
+    tools: &[Box<RawValue>],
+) -> anyhow::Result<()> {
     let registration = json!({
         "jsonrpc": "2.0", "id": 1, "method": "providers/register",
         "params": {
@@ -60,7 +100,7 @@ pub(crate) async fn register(
     let answer = socket.next().await.context("hung up on while registering")??;
     let answer: Value = serde_json::from_str(answer.to_text()?)?;
     ensure!(answer["result"].is_object(), "not registered: {answer}");
-    Ok(socket)
+    Ok(())
 }
 
 #[derive(Deserialize)]

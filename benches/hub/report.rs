@@ -5,10 +5,20 @@ use std::{fs, thread};
 use crate::{
     args::Pace,
     compare::{Comparison, quartiles},
+    crowd::{Crowd, Listeners},
+    load::float,
     loading::{Loading, Report},
     memory::Memory,
+    registrations::Registrations,
     trouble::{Spinning, Trouble},
 };
+
+/// What a session with its stream may keep beyond what a bare one does, in KiB.
+const BEYOND_BARE_MAX: f64 = 20.0;
+/// Within how many milliseconds all have to have heard of a change.
+const HEARD_MAX: f64 = 1_000.0;
+/// How many times the first registrations the last ones may cost.
+const GROWTH_MAX: f64 = 2.0;
 
 /// `absent` says what is not measured, and why.
 pub(crate) fn print_speed(pace: &Pace, comparisons: &[Comparison], absent: &[String]) {
@@ -95,6 +105,43 @@ pub(crate) fn print_memory(memory: &Memory) {
     println!("| per 1,000 tools of 300 bytes | {:.0} KiB |", memory.thousand_tools);
 }
 
+pub(crate) fn print_crowd(crowd: &Crowd) {
+    let Crowd { streams, bare, of_one, of_many } = crowd;
+    println!();
+    println!(
+        "| {} sessions with event streams, users | what happens | KiB each bare | KiB each hub | beyond bare | at most {BEYOND_BARE_MAX} | all have heard after ms (slowest) | at most {HEARD_MAX} |",
+        thousands(float(*streams))
+    );
+    println!("|--:|---|--:|--:|--:|---|--:|---|");
+    for (title, listeners) in
+        [("a provider registers", of_one), ("a plugin comes or goes", of_many)]
+    {
+        let Listeners { users, each, heard } = listeners;
+        let (beyond, [_, median, _]) = (each - bare, quartiles(heard));
+        let slowest = heard.last().copied().unwrap_or(f64::INFINITY);
+        println!(
+            "| {users} | {title} | {bare:.1} | {each:.1} | {beyond:.1} | {} | {median:.0} ({slowest:.0}) | {} |",
+            verdict(beyond, BEYOND_BARE_MAX),
+            verdict(slowest, HEARD_MAX),
+        );
+    }
+}
+
+pub(crate) fn print_registrations(registrations: &Registrations) {
+    let Registrations { users, providers, first, last } = registrations;
+    let ratio = last / first;
+    println!();
+    println!(
+        "| providers with 10 tools each | users | µs, first 100 | µs, last 100 | ratio | at most {GROWTH_MAX} |"
+    );
+    println!("|---|--:|--:|--:|--:|---|");
+    println!(
+        "| {} | {users} | {first:.0} | {last:.0} | {ratio:.2} | {} |",
+        thousands(float(*providers)),
+        verdict(ratio, GROWTH_MAX)
+    );
+}
+
 pub(crate) fn print_loading(report: &Report) {
     println!();
     println!(
@@ -169,6 +216,10 @@ fn machine(pace: &Pace) -> String {
         "{cores} cores of {}, shared by servers, providers and load; {rounds} rounds of {round:?} each.",
         model.unwrap_or("an unknown make")
     )
+}
+
+fn verdict(measured: f64, bound: f64) -> &'static str {
+    if measured <= bound { "held" } else { "missed" }
 }
 
 /// 1234567 as 1,234,567.

@@ -14,13 +14,16 @@ use crate::{
     hub::{self, Home},
     load::Target,
     plugin::{Plugin, QUICKJS, RUST, WAT},
+    user::User,
+    users,
 };
 
-pub(crate) const SUBJECTS: [Subject; 7] = [
+pub(crate) const SUBJECTS: [Subject; 8] = [
     Subject::List { tools: 10 },
     Subject::List { tools: 1_000 },
     Subject::Call,
     Subject::Watched,
+    Subject::Users,
     Subject::Plugin(&WAT),
     Subject::Plugin(&RUST),
     Subject::Plugin(&QUICKJS),
@@ -33,6 +36,7 @@ pub(crate) enum Subject {
     List { tools: usize },
     Call,
     Watched,
+    Users,
     Plugin(&'static Plugin),
 }
 
@@ -46,6 +50,7 @@ impl Subject {
             Self::List { .. } => "list-1000",
             Self::Call => "call",
             Self::Watched => "dashboards",
+            Self::Users => "users",
             Self::Plugin(plugin) => plugin.name,
         }
     }
@@ -61,6 +66,7 @@ pub(crate) async fn measure(
         Subject::List { tools } => list(tools, pace).await.map(Ok),
         Subject::Call => call(pace).await.map(Ok),
         Subject::Watched => watched(pace).await.map(Ok),
+        Subject::Users => users::measure(pace).await.map(Ok),
         Subject::Plugin(asked) => match asked.wasm(plugins) {
             Ok(wasm) => plugin(asked, &wasm, pace).await.map(Ok),
             Err(why) => Ok(Err(format!("{}: not measured: {why}", asked.calls))),
@@ -74,10 +80,10 @@ async fn list(tools: usize, pace: &Pace) -> anyhow::Result<Vec<Comparison>> {
     let ask = Ask::List { tools };
     let (hub, port) = hub::start().await?;
     let _provider = provider(port, tools).await?;
-    let hub = Target { server: &hub, port, ask };
+    let hub = Target::of(&hub, port, ask);
 
     let (fixed, port) = fixed(&hub).await?;
-    let fixed = Target { server: &fixed, port, ask };
+    let fixed = Target::of(&fixed, port, ask);
     let title = if tools == 10 { "tools/list, 10 tools" } else { "tools/list, 1,000 tools" };
     compare(title, &fixed, &hub, None, pace)
 }
@@ -85,7 +91,8 @@ async fn list(tools: usize, pace: &Pace) -> anyhow::Result<Vec<Comparison>> {
 /// A server that answers at once what the hub has answered; gives its port, too.
 async fn fixed(hub: &Target<'_>) -> anyhow::Result<(Server, u16)> {
     let mut connection = Connection::open(hub.port).await?;
-    let mut answer = connection.exchange(&hub.ask.request(hub.port, 1)).await?.to_vec();
+    let mut answer =
+        connection.exchange(&hub.ask.request(hub.port, &User::only(), 1)).await?.to_vec();
     hub.ask.check(&answer, 1)?;
     answer.splice(0..0, connection.head().iter().copied());
     let folder = tempfile::tempdir()?;
@@ -109,9 +116,9 @@ async fn plugin(
     home.put("bench", wasm)?;
     let (hub, port) = home.start().await?;
     hub::ready(port).await?;
-    let hub = Target { server: &hub, port, ask: Ask::Plugin(asked) };
+    let hub = Target::of(&hub, port, Ask::Plugin(asked));
     let (fixed, port) = fixed(&hub).await?;
-    let fixed = Target { server: &fixed, port, ask: hub.ask };
+    let fixed = Target::of(&fixed, port, hub.ask);
     let alone = Alone::load(asked, wasm)?;
     compare(asked.calls, &fixed, &hub, Some(&alone), pace)
 }
@@ -121,12 +128,12 @@ async fn call(pace: &Pace) -> anyhow::Result<Vec<Comparison>> {
     let ask = Ask::Call;
     let (hub, port) = hub::start().await?;
     let _its_provider = provider(port, 1).await?;
-    let hub = Target { server: &hub, port, ask };
+    let hub = Target::of(&hub, port, ask);
 
     let mut relay = Server::role(&["relay"])?;
     let _the_other_provider = provider(relay.port_of("/clients/ws").await?, 1).await?;
     let port = relay.port_of("/mcp").await?;
-    let relay = Target { server: &relay, port, ask };
+    let relay = Target::of(&relay, port, ask);
     compare("tools/call", &relay, &hub, None, pace)
 }
 
@@ -135,13 +142,13 @@ async fn watched(pace: &Pace) -> anyhow::Result<Vec<Comparison>> {
     let ask = Ask::Call;
     let (alone, port) = hub::start().await?;
     let _its_provider = provider(port, 1).await?;
-    let alone = Target { server: &alone, port, ask };
+    let alone = Target::of(&alone, port, ask);
 
     let (hub, port) = hub::start().await?;
     let _the_other_provider = provider(port, 1).await?;
     let mut dashboards = Server::role(&["watch", &port.to_string(), &DASHBOARDS.to_string()])?;
     dashboards.says("watching").await?;
-    let hub = Target { server: &hub, port, ask };
+    let hub = Target::of(&hub, port, ask);
     compare("tools/call, 50 dashboards, beside none", &alone, &hub, None, pace)
 }
 

@@ -17,6 +17,7 @@ use crate::{
     hub::{self, Home},
     load::{Round, Target, drive},
     plugin::{self, WAT},
+    user::User,
 };
 
 pub(crate) const COMPILING: &str = "plugin-compiling";
@@ -54,7 +55,7 @@ pub(crate) async fn compiling(
         let home = with_echo()?;
         let (server, port) = home.start().await?;
         hub::ready(port).await?;
-        let target = Target { server: &server, port, ask: Ask::Plugin(&WAT) };
+        let target = Target::of(&server, port, Ask::Plugin(&WAT));
         let (mut calm, mut troubled) = (Vec::new(), Vec::new());
         for _round in 0..pace.rounds {
             calm.push(drive(&target, connections, pace)?);
@@ -99,7 +100,7 @@ pub(crate) async fn spinning(pace: &Pace) -> anyhow::Result<Spinning> {
     home.put(SPIN, &guest::spin())?;
     let (server, port) = home.start().await?;
     hub::ready(port).await?;
-    let target = Target { server: &server, port, ask: Ask::Plugin(&WAT) };
+    let target = Target::of(&server, port, Ask::Plugin(&WAT));
     let (mut calm, mut troubled, mut stopped) = (Vec::new(), Vec::new(), Vec::new());
     for _round in 0..pace.rounds {
         calm.push(drive(&target, CONNECTIONS, &long)?);
@@ -134,7 +135,7 @@ fn spin(port: u16) -> anyhow::Result<f64> {
     runtime.block_on(async {
         let mut connection = Connection::open(port).await?;
         let asked = Instant::now();
-        let answer = connection.exchange(&tool_call(port, 1, SPIN, "{}")).await?;
+        let answer = connection.exchange(&tool_call(port, &User::only(), 1, SPIN, "{}")).await?;
         let taken = asked.elapsed().as_secs_f64() * 1e3;
         let answer = String::from_utf8_lossy(answer);
         ensure!(answer.contains("ran out of time"), "a spinner said {answer}");

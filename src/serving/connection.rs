@@ -99,9 +99,20 @@ impl Host {
 
     /// Serves `peer` on `stream`.
     pub(super) async fn serve(&self, stream: Stream, peer: IpAddr, patience: Arc<Patience>) {
-        let Some(tls) = &self.tls else {
-            return self.speak(stream, peer, false, patience).await;
-        };
+        match &self.tls {
+            None => self.speak(stream, peer, false, patience).await,
+            // What TLS takes is no burden on connections without it.
+            Some(tls) => Box::pin(self.serve_secured(tls, stream, peer, patience)).await,
+        }
+    }
+
+    async fn serve_secured(
+        &self,
+        tls: &TlsAcceptor,
+        stream: Stream,
+        peer: IpAddr,
+        patience: Arc<Patience>,
+    ) {
         match timeout(self.limits.tls_handshake_time, self.secure(tls, stream)).await {
             Ok(Ok(stream)) => self.speak(stream, peer, true, patience).await,
             Ok(Err(error)) => tracing::debug!(client = %peer, %error, "no TLS handshake"),
