@@ -34,9 +34,11 @@ async fn a_clients_json_may_be_nested_so_deep() {
         assert_eq!(answer.message().get("result").is_some(), fits, "{levels}: {answer:?}");
         if !fits {
             assert_eq!(answer.code(), -32700);
-            assert_eq!(answer.error()["message"], "the JSON is nested deeper than 10 levels");
+            let message = "the JSON is nested deeper than 10 levels (limits.json_depth)";
+            assert_eq!(answer.error()["message"], message);
         }
     }
+    assert_eq!(hits(&hub, "limits.json_depth").await, 1);
 }
 
 #[tokio::test]
