@@ -59,15 +59,22 @@ pub struct Failure {
 pub enum Cause {
     #[error("all {max} plugin instances are in use (plugins.instances)")]
     Busy { max: usize },
-    #[error("it ran out of time: {}s (time in [limits])", .0.as_secs_f32())]
+    #[error(
+        "it ran out of time: {}s (plugins.time, or time in [limits] of its NAME.toml)",
+        .0.as_secs_f32()
+    )]
     OutOfTime(Duration),
-    #[error("it ran out of memory: {0} bytes (memory in [limits])")]
+    #[error(
+        "it ran out of memory: {0} bytes (plugins.memory, or memory in [limits] of its NAME.toml)"
+    )]
     OutOfMemory(usize),
     #[error("all plugins together have as much memory as they may (plugins.memory_total)")]
     OutOfBudget,
     #[error("it ran out of table elements")]
     OutOfTable,
-    #[error("it handed over more than {0} bytes at once (output in [limits])")]
+    #[error(
+        "it handed over more than {0} bytes at once (plugins.output, or output in [limits] of its NAME.toml)"
+    )]
     TooMuchOutput(usize),
     #[error("it exited with code {0}")]
     Exited(i32),

@@ -159,6 +159,9 @@ mod tests {
     fn several_keys_in_one_file_are_all_taken() {
         let text = [pem(&PKCS_ED25519), "a remark\n".into(), pem(&PKCS_ECDSA_P256_SHA256)].concat();
         assert_eq!(parse(text.as_bytes()).unwrap().len(), 2);
+        for count in [TRIED_MAX - 1, TRIED_MAX] {
+            assert_eq!(parse(pem(&PKCS_ED25519).repeat(count).as_bytes()).unwrap().len(), count);
+        }
         refused(&pem(&PKCS_ED25519).repeat(TRIED_MAX + 1), "has 5 public keys");
     }
 

@@ -243,7 +243,9 @@ mod tests {
         for (token, why) in [
             (String::new(), "no JSON Web Token"),
             ("a.b.c".into(), "no JSON Web Token"),
-            ("a".repeat(100_000), "longer than 16384 bytes"),
+            ("a".repeat(16_383), "no JSON Web Token"),
+            ("a".repeat(16_384), "no JSON Web Token"),
+            ("a".repeat(16_385), "longer than 16384 bytes"),
             (signed(Algorithm::HS256, other, r#"{"sub":"a","exp":2000000}"#), "another secret"),
             (signed(Algorithm::HS512, SECRET, r#"{"sub":"a","exp":2000000}"#), "another algorithm"),
             (unsigned.into(), "another algorithm"),

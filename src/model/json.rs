@@ -98,6 +98,24 @@ pub enum Fault {
     DuplicateKey { key: String },
 }
 
+impl Fault {
+    /// The key of the limit that the text went beyond, if it did and if it is the hub that reads.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::TooDeep { .. } => Some("limits.json_depth"),
+            Self::DuplicateKey { .. } => None,
+        }
+    }
+
+    /// What is wrong, in the hub's words: with that key.
+    pub fn told(&self) -> String {
+        match self.limit() {
+            Some(key) => format!("{self} ({key})"),
+            None => self.to_string(),
+        }
+    }
+}
+
 /// Bounds the depth of `text` and refuses duplicate keys, in one pass and without recursion.
 ///
 /// Parsers disagree about which of two equal keys counts (RFC 8259 §4), so a text with both could

@@ -379,21 +379,6 @@ async fn a_message_too_large_ends_with_1009_that_the_provider_hears() {
     assert_eq!(provider.hear().await.unwrap()["result"], json!({}));
 }
 
-#[tokio::test]
-async fn a_call_larger_than_a_message_may_be_is_not_handed_over() {
-    let hub = TestHub::with(|config| {
-        config.limits.provider_message = ByteSize::kib(4);
-        config.limits.tool_definition = ByteSize::kib(1);
-    })
-    .await;
-    let _serving = echo(&hub).await;
-    let client = McpClient::new(&hub);
-    let answer = client.call("go", json!({ "a": "x".repeat(4096) })).await;
-    assert_eq!(answer.result()["isError"], true);
-    assert!(answer.said().contains("larger than"), "{}", answer.said());
-    assert_eq!(client.call("go", json!({})).await.said(), "{}");
-}
-
 /// Tries to register `tools` over a set that is in use: all of them are refused, the set stays.
 async fn faulty(tools: Value, expected: &[(usize, Option<&str>, &str)]) {
     let hub = TestHub::with(|config| config.limits.tool_definition = ByteSize::kib(1)).await;
@@ -499,52 +484,6 @@ async fn a_registration_is_an_object_never_a_list_of_its_members() {
         let answer = provider.hear().await.expect("an answer");
         assert_eq!(answer["error"]["code"], -32602, "{params}: {answer}");
     }
-}
-
-#[tokio::test]
-async fn a_definition_may_be_as_large_as_the_bound() {
-    let hub = TestHub::with(|config| config.limits.tool_definition = ByteSize(200)).await;
-    let mut provider = TestProvider::dial(&hub, None).await.unwrap();
-    let sized = |size: usize| {
-        let mut tool = tool("a");
-        tool["x"] = json!("");
-        let padding = size - tool.to_string().len();
-        tool["x"] = json!("x".repeat(padding));
-        tool
-    };
-    assert_eq!(sized(200).to_string().len(), 200);
-    assert!(provider.register("p", &[sized(200)]).await.get("result").is_some());
-    assert_eq!(provider.register("p", &[sized(201)]).await["error"]["code"], -32602);
-}
-
-#[tokio::test]
-async fn the_number_of_tools_and_providers_is_bounded() {
-    let hub = TestHub::with(|config| {
-        config.limits.tools_per_provider = 3.try_into().unwrap();
-        config.limits.tools_per_user = 5.try_into().unwrap();
-        config.limits.providers_per_user = 2.try_into().unwrap();
-    })
-    .await;
-    let client = McpClient::new(&hub);
-    let refused = async |provider: &mut TestProvider, name: &str, tools: &[&str], says: &str| {
-        let tools: Vec<_> = tools.iter().map(|name| tool(name)).collect();
-        let answer = provider.register(name, &tools).await;
-        assert_eq!(answer["error"]["code"], -32602, "{answer}");
-        assert!(answer["error"]["message"].as_str().unwrap().contains(says), "{answer}");
-    };
-    let mut one = TestProvider::offering(&hub, "one", &["a", "b", "c"].map(tool)).await;
-    refused(&mut one, "one", &["a", "b", "c", "d"], "a provider may have 3").await;
-    assert_eq!(client.tools().await, ["a", "b", "c"]);
-    let mut two = TestProvider::dial(&hub, None).await.unwrap();
-    refused(&mut two, "two", &["d", "e", "f"], "5").await;
-    assert_eq!(client.tools().await, ["a", "b", "c"]);
-    assert!(two.register("two", &["d", "e"].map(tool)).await.get("result").is_some());
-    let mut three = TestProvider::dial(&hub, None).await.unwrap();
-    refused(&mut three, "three", &[], "2 providers").await;
-    assert_eq!(client.tools().await, ["a", "b", "c", "d", "e"]);
-    drop(two);
-    crate::support::eventually("a place is free", || hub.hub().figures().providers == 1).await;
-    assert!(three.register("three", &[tool("f")]).await.get("result").is_some());
 }
 
 #[tokio::test]
@@ -771,16 +710,6 @@ async fn a_provider_that_vanishes_leaves_its_caller_with_an_answer() {
     assert_eq!(answer.result()["isError"], true);
     assert!(answer.said().contains("connection was lost"), "{}", answer.said());
     assert_eq!(client.call("go", json!({})).await.code(), -32602);
-}
-
-#[tokio::test]
-async fn a_provider_that_never_registers_is_sent_away() {
-    let hub = TestHub::with(|config| {
-        config.limits.provider_registration = Duration::from_millis(50);
-    })
-    .await;
-    let mut provider = TestProvider::dial(&hub, None).await.unwrap();
-    assert_eq!(provider.close_code().await, 1008);
 }
 
 #[tokio::test]

@@ -490,6 +490,43 @@ async fn a_silent_server_holds_up_only_those_whose_keys_it_has() {
 }
 
 #[tokio::test]
+async fn a_key_set_may_have_so_many_bytes() {
+    const MAX: usize = 256 * 1024;
+    let pair = Pair::new("one", Algorithm::ES256);
+    let set = |padding: &str| json!({ "keys": [pair.jwk()], "padding": padding }).to_string();
+    for (bytes, status) in [(MAX - 1, 200), (MAX, 200), (MAX + 1, 503)] {
+        let text = set(&"x".repeat(bytes - set("").len()));
+        let server = KeyServer::publishing(&[]).await;
+        server.does(Answer::Text(text));
+        let hub = hub_of(&server).await;
+        assert_eq!(hub.tried(&pair.token("alice")).await, status, "{bytes} bytes");
+    }
+}
+
+#[tokio::test]
+async fn so_many_requests_may_wait_for_one_server() {
+    const MAX: usize = 256;
+    const MORE: usize = 3;
+    let pair = Pair::new("one", Algorithm::ES256);
+    let server = KeyServer::publishing(&[]).await;
+    server.does(Answer::Silence);
+    let hub = hub_of(&server).await;
+    let mut asking = JoinSet::new();
+    for _ in 0..MAX + MORE {
+        let client = hub.client(&pair.token("alice"));
+        asking.spawn(async move { client.modern("tools/list", json!({})).await });
+    }
+    for _ in 0..MORE {
+        let answer = timeout(PATIENCE, asking.join_next()).await.expect("at once");
+        let answer = answer.expect("one of them").expect("an answer");
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers["retry-after"], "1");
+    }
+    let waiting = timeout(Duration::from_millis(300), asking.join_next()).await;
+    assert!(waiting.is_err(), "the others wait: {waiting:?}");
+}
+
+#[tokio::test]
 async fn a_name_may_not_lead_to_this_machine() {
     let pair = Pair::new("one", Algorithm::ES256);
     let server = KeyServer::publishing(&[&pair]).await;

@@ -4,55 +4,13 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::{
-    McpClient, TestHub, TestProvider,
-    client::{Events, LegacySession},
-    eventually,
+    McpClient, TestHub, TestProvider, eventually,
+    exchange::{VERSION, able, end, form, next_request, questions, said, stage},
     provider::{text, tool},
 };
 
-const VERSION: &str = "2025-11-25";
-
-/// A hub with one provider of `ask`, and a session of a client that can do everything.
 async fn asking(change: impl FnOnce(&mut mcp_hub::config::Config)) -> (TestHub, TestProvider) {
-    let hub = TestHub::with(change).await;
-    let provider = TestProvider::offering(&hub, "p", &[tool("ask")]).await;
-    (hub, provider)
-}
-
-async fn able(hub: &TestHub) -> LegacySession {
-    let all = json!({ "elicitation": { "form": {}, "url": {} }, "sampling": {}, "roots": {} });
-    McpClient::new(hub).initialize_able(VERSION, all).await
-}
-
-fn form(message: &str) -> Value {
-    json!({ "method": "elicitation/create", "params": { "message": message, "requestedSchema": {} } })
-}
-
-fn questions(requests: &Value, state: &str) -> Value {
-    json!({ "resultType": "input_required", "inputRequests": requests, "requestState": state })
-}
-
-/// The hub's next request to the client, whatever else comes before.
-async fn next_request(events: &mut Events) -> Value {
-    loop {
-        let message = events.next().await.expect("a request");
-        if message.get("method").is_some() && message.get("id").is_some() {
-            return message;
-        }
-    }
-}
-
-/// The last message of a call's stream.
-async fn end(events: &mut Events) -> Value {
-    let mut last = Value::Null;
-    while let Some(message) = events.next().await {
-        last = message;
-    }
-    last
-}
-
-fn said(answer: &Value) -> &str {
-    answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {answer}"))
+    stage("ask", change).await
 }
 
 #[tokio::test]
@@ -167,45 +125,6 @@ async fn a_refusal_to_answer_fails_the_call_and_says_why() {
     assert!(said(&end(&mut silent).await).contains("neither `result` nor `error`"));
     // Too late, and of no use to anybody.
     assert_eq!(session.reply(&first, json!({})).await, StatusCode::ACCEPTED);
-}
-
-#[tokio::test]
-async fn an_answer_is_waited_for_so_long_and_asked_for_so_often() {
-    let (hub, mut provider) = asking(|config| {
-        config.limits.question_time = std::time::Duration::from_millis(300);
-        config.limits.question_rounds = 2.try_into().unwrap();
-        config.limits.questions_per_round = 1.try_into().unwrap();
-    })
-    .await;
-    let session = able(&hub).await;
-
-    let mut events = session.calling(1, "ask").await;
-    let (id, _) = provider.next_call().await;
-    provider.answer(&id, questions(&json!({ "k": form("Name?") }), "s")).await;
-    let answer = end(&mut events).await;
-    assert!(said(&answer).contains("limits.question_time"), "{answer}");
-
-    let mut events = session.calling(2, "ask").await;
-    let (id, _) = provider.next_call().await;
-    provider.answer(&id, questions(&json!({ "a": form("A?"), "b": form("B?") }), "s")).await;
-    assert!(said(&end(&mut events).await).contains("limits.questions_per_round"));
-
-    // Rounds without questions are rounds as well: one below, at and one above.
-    for (rounds, outcome) in [(1, "done"), (2, "done"), (3, "limits.question_rounds")] {
-        let mut events = session.calling(3, "ask").await;
-        for _ in 0..rounds {
-            let (id, _) = provider.next_call().await;
-            let again = json!({ "resultType": "input_required", "requestState": "again" });
-            provider.answer(&id, again).await;
-        }
-        if outcome == "done" {
-            let (id, params) = provider.next_call().await;
-            assert_eq!(params["requestState"], "again");
-            provider.answer(&id, text("done")).await;
-        }
-        let answer = end(&mut events).await;
-        assert!(said(&answer).contains(outcome), "{rounds}: {answer}");
-    }
 }
 
 #[tokio::test]

@@ -2,49 +2,16 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{
     McpClient, TestHub, TestProvider,
-    client::{Events, LegacySession},
-    eventually,
+    exchange::{VERSION, able as session, progress, quiet, rest, short, stage},
     provider::{text, tool},
 };
 
-const VERSION: &str = "2025-11-25";
-
 async fn working(change: impl FnOnce(&mut mcp_hub::config::Config)) -> (TestHub, TestProvider) {
-    let hub = TestHub::with(change).await;
-    let provider = TestProvider::offering(&hub, "p", &[tool("work")]).await;
-    (hub, provider)
-}
-
-async fn session(hub: &TestHub) -> LegacySession {
-    let can = json!({ "elicitation": {} });
-    McpClient::new(hub).initialize_able(VERSION, can).await
-}
-
-async fn progress(provider: &mut TestProvider, id: &Value, progress: u64) {
-    let params = json!({ "progressToken": id, "progress": progress });
-    let notice = json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params });
-    provider.say(notice).await;
-}
-
-/// What a message of a call's stream says, in short.
-fn short(message: &Value) -> String {
-    match message["method"].as_str() {
-        Some("notifications/progress") => message["params"]["progress"].to_string(),
-        Some(method) => method.to_owned(),
-        None => message["result"]["content"][0]["text"].as_str().unwrap_or("?").to_owned(),
-    }
-}
-
-async fn rest(events: &mut Events) -> Vec<String> {
-    let mut all = Vec::new();
-    while let Some(message) = events.next().await {
-        all.push(short(&message));
-    }
-    all
+    stage("work", change).await
 }
 
 #[tokio::test]
@@ -70,10 +37,7 @@ async fn a_stream_that_was_cut_is_resumed_without_loss_or_repetition() {
     let last = events.last_id.clone().expect("an id");
     drop(events);
     provider.answer(&id, text("done")).await;
-    eventually("the call has ended", || {
-        hub.hub().user(&mcp_hub::model::id::UserId::public()).calls_in_flight() == 0
-    })
-    .await;
+    quiet(&hub).await;
     read.extend(rest(&mut session.resume(&last).await).await);
     assert_eq!(read, ["2", "3", "4", "done"]);
     assert_eq!(rest(&mut session.resume(&last).await).await, ["4", "done"], "and once more");
@@ -185,10 +149,7 @@ async fn what_is_kept_is_bounded_in_number_and_time() {
         progress(&mut provider, &id, n).await;
     }
     provider.answer(&id, text("done")).await;
-    eventually("the call has ended", || {
-        hub.hub().user(&mcp_hub::model::id::UserId::public()).calls_in_flight() == 0
-    })
-    .await;
+    quiet(&hub).await;
     let read = rest(&mut session.resume(&last).await).await;
     assert!(read.len() <= 3 && read.last().is_some_and(|last| last == "done"), "{read:?}");
     let deadline = tokio::time::Instant::now() + crate::support::PATIENCE;

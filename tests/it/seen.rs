@@ -153,6 +153,71 @@ fn board_and_alerts_name_no_metric_that_is_not_there() {
     assert_eq!(ids.len(), panels.len(), "every panel has an id of its own");
 }
 
+/// What is asked of Prometheus: by the board as it stands there, by the alerts with all that is around
+/// it.
+fn expressions() -> Vec<String> {
+    fn of(value: &Value, all: &mut Vec<String>) {
+        if let Some(expression) = value["expr"].as_str() {
+            all.push(expression.to_owned());
+        }
+        let items = value.as_array().into_iter().flatten();
+        let members = value.as_object().into_iter().flat_map(|object| object.values());
+        items.chain(members).for_each(|inner| of(inner, all));
+    }
+    let read = |file: &str| fs::read_to_string(file).expect("a file");
+    let board = serde_json::from_str(&read("docs/grafana/mcp-hub.json")).expect("JSON");
+    let mut all = Vec::new();
+    of(&board, &mut all);
+    assert!(all.len() > 10, "the board asks for {all:?}");
+    all.extend(read("docs/grafana/alerts.yml").split("- alert:").skip(1).map(str::to_owned));
+    all
+}
+
+/// The metrics that are named in `expression`, each with what stands in braces behind it.
+fn selected(expression: &str) -> Vec<(&str, &str)> {
+    let starts = ["mcp_hub_", "process_"].into_iter();
+    let starts = starts.flat_map(|start| expression.match_indices(start));
+    let selected = starts.map(|(at, _)| {
+        let rest = &expression[at..];
+        let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
+        let (name, rest) = rest.split_at(end);
+        let matchers = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+        let name = name.strip_suffix("_bucket").unwrap_or(name);
+        (name, matchers.map_or("", |(matchers, _)| matchers))
+    });
+    selected.collect()
+}
+
+#[test]
+fn board_and_alerts_ask_for_labels_that_metrics_have() {
+    let documented = documented();
+    let text = fs::read_to_string("docs/metrics.md").expect("the list");
+    for expression in expressions() {
+        let mut known = BTreeSet::from(["le"]);
+        for (name, matchers) in selected(&expression) {
+            let (_, labels) = documented.get(name).unwrap_or_else(|| panic!("{name} is unknown"));
+            known.extend(labels.iter().map(String::as_str));
+            for matcher in matchers.split(',').filter(|matcher| !matcher.is_empty()) {
+                let (label, value) = matcher.split_once('=').expect("a label and a value");
+                let label = label.trim_end_matches('!').trim();
+                if ["job", "instance"].contains(&label) {
+                    continue;
+                }
+                assert!(labels.contains(label), "{name} has no label {label}: {expression}");
+                for value in value.trim_matches(['~', '"']).split('|') {
+                    assert!(text.contains(&format!("`{value}`")), "{label} is never {value:?}");
+                }
+            }
+        }
+        for by in expression.split("by (").skip(1) {
+            let (labels, _) = by.split_once(')').expect("an end");
+            for label in labels.split(',').map(str::trim) {
+                assert!(known.contains(label), "there is no label {label}: {expression}");
+            }
+        }
+    }
+}
+
 /// Starts a hub in `folder` that logs as JSON, has `what` done to it, and gives back what it logged.
 async fn logged(folder: &Path, what: impl AsyncFnOnce(&str)) -> Vec<Value> {
     let environment = [

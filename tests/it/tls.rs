@@ -11,7 +11,11 @@ use mcp_hub::provider_client::{Call, ProviderClient, State, Tool};
 use reqwest::{StatusCode, Version, tls::TlsInfo};
 use serde_json::json;
 use tempfile::{TempDir, tempdir};
-use tokio::{io::AsyncReadExt, process::Command, time::timeout};
+use tokio::{
+    io::AsyncReadExt,
+    process::Command,
+    time::{Instant, timeout},
+};
 
 use crate::support::{
     McpClient, PATIENCE, TestHub,
@@ -52,16 +56,21 @@ async fn shown(authority: &str, url: &str) -> Vec<u8> {
 /// Waits until the hub has counted one certificate that was `taken` or `refused`.
 async fn until_counted(http: &reqwest::Client, url: &str, outcome: &str) {
     let line = format!("mcp_hub_certificates_total{{outcome=\"{outcome}\"}} 1");
-    let counted = async {
+    until_shown(http, url, &line).await;
+}
+
+/// Waits until the metrics show `line`, or one that begins so.
+async fn until_shown(http: &reqwest::Client, url: &str, line: &str) {
+    let shown = async {
         loop {
             let metrics = http.get(format!("{url}/metrics")).send().await.expect("a response");
-            if metrics.text().await.expect("a body").contains(&line) {
+            if metrics.text().await.expect("a body").contains(line) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(PATIENCE, counted).await.unwrap_or_else(|_| panic!("never counted: {line}"));
+    timeout(PATIENCE, shown).await.unwrap_or_else(|_| panic!("never counted: {line}"));
 }
 
 #[tokio::test]
@@ -232,12 +241,11 @@ async fn what_is_wrong_with_certificate_or_key_is_said_at_the_start() {
 }
 
 /// A hub in this process that speaks TLS.
-async fn hub(handshake_time: Duration) -> (TestHub, TempDir, Authority) {
+async fn hub() -> (TestHub, TempDir, Authority) {
     let (folder, authority, _) = folder();
     let hub = TestHub::with(|config| {
         config.tls.cert = Some(folder.path().join("cert.pem"));
         config.tls.key = Some(folder.path().join("key.pem"));
-        config.limits.tls_handshake_time = handshake_time;
     })
     .await;
     (hub, folder, authority)
@@ -245,14 +253,18 @@ async fn hub(handshake_time: Duration) -> (TestHub, TempDir, Authority) {
 
 #[tokio::test]
 async fn plain_http_is_told_that_this_port_speaks_tls() {
-    let (hub, ..) = hub(PATIENCE).await;
+    let (hub, ..) = hub().await;
     let answer = Raw::open(hub.url()).await.get("/").await;
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("https://"), "{answer}");
 }
 
 #[tokio::test]
 async fn who_begins_no_handshake_is_hung_up_on() {
-    let (hub, _folder, authority) = hub(Duration::from_millis(200)).await;
+    let patience = Duration::from_millis(200);
+    let (folder, authority, _) = folder();
+    let environment = [("MCP_HUB_LIMITS__TLS_HANDSHAKE_TIME", "200ms")];
+    let hub = Process::start(folder.path(), &[], &environment).await;
+    let begun = Instant::now();
     let mut silent = Raw::open(hub.url()).await;
     let mut halfway = Raw::open(hub.url()).await;
     halfway.socket.try_write(&[22, 3, 1, 1]).expect("written");
@@ -262,12 +274,15 @@ async fn who_begins_no_handshake_is_hung_up_on() {
     for socket in [&mut silent.socket, &mut halfway.socket] {
         let read = timeout(PATIENCE, socket.read(&mut [0])).await.expect("hung up on in time");
         assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+        assert!(begun.elapsed() >= patience, "after {:?}", begun.elapsed());
     }
+    let counted = r#"mcp_hub_limit_hits_total{limit="limits.tls_handshake_time"}"#;
+    until_shown(&http, hub.url(), counted).await;
 }
 
 #[tokio::test]
 async fn a_hub_with_tls_says_https_of_itself() {
-    let (hub, _folder, authority) = hub(PATIENCE).await;
+    let (hub, _folder, authority) = hub().await;
     for http in [trusting(&authority.pem).http1_only(), trusting(&authority.pem)] {
         let http = http.build().expect("a client");
         let response = http.get(format!("{}/api/v1/hub", hub.url())).send().await;

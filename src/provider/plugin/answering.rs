@@ -44,7 +44,7 @@ impl PluginProvider {
             explained(&failure)
         })?;
         json::check(&json, self.limits.json_depth.get())
-            .map_err(|fault| AttemptError::Faulty(fault.to_string()))?;
+            .map_err(|fault| AttemptError::Faulty(fault.told()))?;
         Output::parse(Json::from(json)).map_err(AttemptError::Faulty)
     }
 }

@@ -255,7 +255,7 @@ impl Loader {
         let mut raw: Vec<&RawValue> = Vec::with_capacity(definitions.len());
         for definition in definitions {
             json::check(definition, self.limits.json_depth.get()).map_err(|fault| {
-                Fault::Tools(format!("a tool's definition is refused: {fault}"))
+                Fault::Tools(format!("a tool's definition is refused: {}", fault.told()))
             })?;
             let definition = serde_json::from_str(definition).map_err(|error| {
                 Fault::Tools(format!("a tool's definition is no JSON: {error}"))

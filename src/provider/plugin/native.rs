@@ -226,3 +226,40 @@ impl Natives {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with three files of native code, the first used longest ago, and one that is none.
+    fn filled(folder: &Path, size_max: u64) -> Natives {
+        for (number, name) in ["a.cwasm", "b.cwasm", "c.cwasm", "readme"].into_iter().enumerate() {
+            let file = File::create(folder.join(name)).unwrap();
+            file.set_len(10).unwrap();
+            let used = Duration::from_secs(u64::try_from(number).unwrap());
+            file.set_modified(SystemTime::UNIX_EPOCH + used).unwrap();
+        }
+        let options = Options { cache_size: ByteSize(size_max), ..Options::default() };
+        Natives::new(folder, PathBuf::new(), &options).unwrap()
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_makes_room() {
+        for (size_max, left) in [
+            (41, "a.cwasm b.cwasm c.cwasm readme"),
+            (40, "a.cwasm b.cwasm c.cwasm readme"),
+            (39, "b.cwasm c.cwasm readme"),
+            // Neither what was just made nor what is nobody's business goes, however little room is.
+            (0, "c.cwasm readme"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let natives = filled(folder.path(), size_max);
+            natives.prune(&folder.path().join("c.cwasm"));
+            let entries = fs::read_dir(folder.path()).unwrap();
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            assert_eq!(names.join(" "), left, "{size_max} bytes");
+        }
+    }
+}

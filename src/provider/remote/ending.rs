@@ -58,6 +58,23 @@ impl Ending {
         }
     }
 
+    /// The key of the limit that the provider went beyond, if that is why.
+    pub(super) fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::Silent => Some("limits.ping_grace"),
+            Self::BadFrame(BadFrame::Refused(fault)) => fault.limit(),
+            Self::TooLarge => Some("limits.provider_message"),
+            Self::NeverRegistered => Some("limits.provider_registration"),
+            Self::Left
+            | Self::Lost
+            | Self::BadFrame(_)
+            | Self::Binary
+            | Self::Superseded
+            | Self::TokenExpired
+            | Self::HubStops => None,
+        }
+    }
+
     /// The close frame that tells the provider; `None` when there is nobody to tell.
     pub(super) fn close_frame(&self) -> Option<CloseFrame> {
         let (code, reason) = match self {
@@ -78,6 +95,10 @@ impl Ending {
                 (code, "the token has expired".to_owned())
             }
             Self::HubStops => (CloseCode::Away, "the hub stops; connect again".to_owned()),
+        };
+        let reason = match self.limit() {
+            Some(key) => format!("{reason} ({key})"),
+            None => reason,
         };
         let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX);
         while !reason.is_char_boundary(end) {

@@ -333,8 +333,10 @@ impl Life {
     fn closed(&mut self, frame: Option<&CloseFrame>) {
         let Some(frame) = frame else { return };
         let sight = match (u16::from(frame.code), frame.reason.as_str()) {
-            (1008, "no answer to pings") => "closed: 1008 silent",
-            (1008, "no providers/register came in time") => "closed: 1008 never registered",
+            (1008, "no answer to pings (limits.ping_grace)") => "closed: 1008 silent",
+            (1008, "no providers/register came in time (limits.provider_registration)") => {
+                "closed: 1008 never registered"
+            }
             (1008, "binary frames are not spoken here") => "closed: 1008 binary",
             (1008, _) => "closed: 1008 malformed",
             (1009, _) => "closed: 1009",

@@ -6,6 +6,7 @@ pub(crate) mod bridge;
 pub(crate) mod chance;
 pub(crate) mod client;
 pub(crate) mod collector;
+pub(crate) mod exchange;
 pub(crate) mod fake;
 pub(crate) mod fixture_plugin;
 pub(crate) mod fixtures;

@@ -122,12 +122,16 @@ impl TestProvider {
 
     /// The next message of the hub; the close frame when there is none any more.
     pub(crate) async fn hear(&mut self) -> Result<Value, Option<CloseFrame>> {
+        let text = self.hear_text().await?;
+        Ok(serde_json::from_str(&text).expect("JSON"))
+    }
+
+    /// As [`Self::hear`], byte for byte.
+    pub(crate) async fn hear_text(&mut self) -> Result<String, Option<CloseFrame>> {
         loop {
             let message = timeout(PATIENCE, self.socket.next()).await.expect("a message in time");
             match message {
-                Some(Ok(Message::Text(text))) => {
-                    return Ok(serde_json::from_str(&text).expect("JSON"));
-                }
+                Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
                 Some(Ok(Message::Close(frame))) => return Err(frame),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(None),
@@ -135,13 +139,19 @@ impl TestProvider {
         }
     }
 
-    /// The close code the hub ends this connection with.
-    pub(crate) async fn close_code(&mut self) -> u16 {
+    /// The close code and the reason the hub ends this connection with.
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
         loop {
             if let Err(frame) = self.hear().await {
-                return frame.expect("a close frame").code.into();
+                let frame = frame.expect("a close frame");
+                return (frame.code.into(), frame.reason.to_string());
             }
         }
+    }
+
+    /// The close code alone.
+    pub(crate) async fn close_code(&mut self) -> u16 {
+        self.closed().await.0
     }
 
     /// The next call: its id and parameters.

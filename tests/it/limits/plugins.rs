@@ -1,0 +1,145 @@
+//! What plugins may use: their files, their calls and all of them together.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::support::{
+    McpClient, TestHub,
+    guest::{Body, Guest, wasi},
+    plugins::{Folder, fault},
+};
+
+/// A page of Wasm, in bytes.
+const PAGE: u64 = 64 * 1024;
+
+/// A guest that takes a nap before it answers.
+fn napping(nanoseconds: u64) -> Guest {
+    let nap = wasi::sleep(nanoseconds);
+    Guest::of("t", Body::After(nap, Box::new(Body::Text("done".into()))))
+}
+
+/// What comes of so many calls at the same time.
+async fn said(hub: &TestHub, calls: usize) -> Vec<String> {
+    let mut calling = JoinSet::new();
+    for _ in 0..calls {
+        let client = McpClient::new(hub);
+        calling.spawn(async move { client.call("t", json!({})).await.said().to_owned() });
+    }
+    calling.join_all().await
+}
+
+#[tokio::test]
+async fn a_plugins_file_may_have_so_many_bytes() {
+    let folder = Folder::new();
+    let wasm = napping(0).build();
+    let size = wasm.len() as u64;
+    folder.put("p.wasm", &wasm);
+    for (max, fits) in [(size + 1, true), (size, true), (size - 1, false)] {
+        let hub = folder.hub_with(|config| config.plugins.file = ByteSize(max)).await;
+        if fits {
+            assert_eq!(said(&hub, 1).await, ["done"]);
+        } else {
+            let why = fault(&hub, "p").await;
+            let bound = format!("has {size} bytes; the limit is {max} (plugins.file)");
+            assert!(why.ends_with(&bound), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_may_have_so_much_memory() {
+    for (pages, fits) in [(15, true), (16, true), (17, false)] {
+        let folder = Folder::new();
+        folder.put("p.wasm", napping(0).memory(pages).build());
+        let hub = folder.hub_with(|config| config.plugins.memory = ByteSize(16 * PAGE)).await;
+        if fits {
+            assert_eq!(said(&hub, 1).await, ["done"], "{pages} pages");
+        } else {
+            let why = fault(&hub, "p").await;
+            assert!(why.contains("1048576 bytes (plugins.memory, or memory in [limits]"), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plugins_call_may_take_so_long() {
+    let folder = Folder::new();
+    for (nap, fits) in [(Duration::ZERO, true), (Duration::from_secs(10), false)] {
+        folder.put("p.wasm", napping(nap.as_nanos().try_into().expect("short")).build());
+        let hub = folder.hub_with(|config| config.plugins.time = Duration::from_secs(1)).await;
+        let answers = said(&hub, 1).await;
+        let expected =
+            if fits { "done" } else { "ran out of time: 1s (plugins.time, or time in [limits]" };
+        assert!(answers[0].contains(expected), "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_may_hand_over_so_much_at_once() {
+    const MAX: usize = 256 * 1024;
+    // What is around the text counts as well, so it cannot be as long as the bound.
+    for (bytes, fits) in [(MAX - 4096, true), (MAX, false), (MAX + 1, false)] {
+        let folder = Folder::new();
+        folder.put("p.wasm", Guest::of("t", Body::Big(bytes)).build());
+        let max = ByteSize(MAX.try_into().expect("small"));
+        let hub = folder.hub_with(|config| config.plugins.output = max).await;
+        let answers = said(&hub, 1).await;
+        if fits {
+            assert_eq!(answers[0].len(), bytes);
+        } else {
+            let why = "more than 262144 bytes at once (plugins.output, or output in [limits]";
+            assert!(answers[0].contains(why), "{bytes}: {:.300}", answers[0]);
+        }
+    }
+}
+
+/// Of one call more than there is room for one is refused, and no more.
+async fn one_too_many(hub: &TestHub, room: usize, key: &str) {
+    let answers = said(hub, room + 1).await;
+    let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|said| *said == "done");
+    assert_eq!((served.len(), refused.len()), (room, 1), "{answers:?}");
+    assert!(refused[0].contains(&format!("({key})")), "{refused:?}");
+    assert_eq!(said(hub, room).await, vec!["done"; room], "room was given back");
+}
+
+#[tokio::test]
+async fn so_many_calls_of_plugins_may_run_at_once() {
+    let folder = Folder::new();
+    folder.put("p.wasm", napping(500_000_000).build());
+    let two = 2.try_into().expect("not zero");
+    let hub = folder.hub_with(|config| config.plugins.instances = two).await;
+    one_too_many(&hub, 2, "plugins.instances").await;
+}
+
+#[tokio::test]
+async fn so_much_memory_may_all_calls_of_plugins_have() {
+    let folder = Folder::new();
+    folder.put("p.wasm", napping(500_000_000).memory(16).build());
+    let total = ByteSize(3 * 16 * PAGE);
+    let hub = folder.hub_with(|config| config.plugins.memory_total = total).await;
+    one_too_many(&hub, 3, "plugins.memory_total").await;
+}
+
+#[tokio::test]
+async fn compiling_a_plugin_may_take_so_long_and_so_much_memory() {
+    for key in ["plugins.compile_time", "plugins.compile_memory"] {
+        let (folder, cache) = (Folder::new(), tempfile::tempdir().expect("a folder"));
+        folder.put("p.wasm", napping(0).build());
+        let place = cache.path().join("native");
+        let hub = folder
+            .hub_with(|config| {
+                config.plugins.cache = Some(place);
+                if key == "plugins.compile_time" {
+                    config.plugins.compile_time = Duration::from_millis(1);
+                } else {
+                    config.plugins.compile_memory = ByteSize::mib(16);
+                }
+            })
+            .await;
+        let why = fault(&hub, "p").await;
+        assert!(why.contains(&format!("({key})")), "{why}");
+    }
+}
