@@ -16,7 +16,10 @@ use std::{num::NonZeroU64, sync::Arc};
 use parking_lot::Mutex;
 
 use self::shelf::{Phase, Shelf};
-pub(in crate::client) use self::{event_id::EventId, room::Room};
+pub(in crate::client) use self::{
+    event_id::EventId,
+    room::{Room, Share},
+};
 pub(super) use self::{
     reader::{Decided, Reader, Undecided},
     shelf::Lost,
@@ -37,8 +40,8 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    pub(super) fn new(limits: &Limits, room: Arc<Room>) -> Self {
-        Self { shelf: Arc::new(Mutex::new(Shelf::new(limits, room))) }
+    pub(super) fn new(limits: &Limits, share: Share) -> Self {
+        Self { shelf: Arc::new(Mutex::new(Shelf::new(limits, share))) }
     }
 
     /// A stream for the request `id`.
@@ -80,11 +83,15 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::atomic::Ordering, time::Duration};
 
     use bytes::Bytes;
 
     use super::{reader::Found, *};
+    use crate::{
+        hub::{Hub, router},
+        model::id::UserId,
+    };
 
     const ROOM_BYTES: usize = 1024 * 1024;
     const FIRST: NonZeroU64 = NonZeroU64::MIN;
@@ -96,11 +103,13 @@ mod tests {
             event_bytes_per_session: bytesize::ByteSize(bytes),
             ..Limits::default()
         };
-        Backlog::new(&limits, Arc::new(Room::new(ROOM_BYTES)))
+        let hub = Hub::new(Arc::default(), router::Options::default(), None, None);
+        let (tools, room) = (hub.user(&UserId::public()), Arc::new(Room::new(ROOM_BYTES)));
+        Backlog::new(&limits, Share { room, tools })
     }
 
     fn taken(backlog: &Backlog) -> usize {
-        backlog.shelf.lock().room().taken()
+        backlog.shelf.lock().share().room.taken.load(Ordering::Relaxed)
     }
 
     fn id(n: usize) -> RequestId {
@@ -297,6 +306,7 @@ mod tests {
         let (undecided, teller) = backlog.open(id(1));
         let (_other, other) = backlog.open(id(1));
         teller.advise(notice("a"));
+        drop(teller);
         other.advise(notice("b"));
         match undecided.decided(None).await {
             Decided::Answers(answers) => assert!(answers.is_empty()),

@@ -5,9 +5,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use crate::hub::user::UserTools;
+
 /// Bytes, of which each session takes what it keeps.
 pub(in crate::client) struct Room {
-    taken: AtomicUsize,
+    pub(super) taken: AtomicUsize,
     max: usize,
 }
 
@@ -21,18 +23,25 @@ impl Room {
     pub(in crate::client) fn new(max: usize) -> Self {
         Self { taken: AtomicUsize::new(0), max }
     }
+}
 
+/// The room as one session of a user has it.
+pub(in crate::client) struct Share {
+    pub room: Arc<Room>,
+    pub tools: Arc<UserTools>,
+}
+
+impl Share {
     /// A part of `bytes`, if there is as much left.
-    pub(super) fn take(self: &Arc<Self>, bytes: usize) -> Option<Taken> {
+    pub(super) fn take(&self, bytes: usize) -> Option<Taken> {
         // Counted first, so that two who come together cannot both take what is left.
-        let before = self.taken.fetch_add(bytes, Ordering::Relaxed);
-        let taken = Taken { room: Arc::clone(self), bytes };
-        (before.saturating_add(bytes) <= self.max).then_some(taken)
-    }
-
-    #[cfg(test)]
-    pub(super) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+        let before = self.room.taken.fetch_add(bytes, Ordering::Relaxed);
+        let taken = Taken { room: Arc::clone(&self.room), bytes };
+        if before.saturating_add(bytes) <= self.room.max {
+            return Some(taken);
+        }
+        self.tools.hit("limits.event_bytes");
+        None
     }
 }
 

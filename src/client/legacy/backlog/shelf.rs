@@ -7,7 +7,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     num::NonZeroU64,
-    sync::Arc,
     time::Duration,
 };
 
@@ -17,7 +16,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     Answer,
     event_id::EventId,
-    room::{Room, Taken},
+    room::{Share, Taken},
 };
 use crate::{
     client::{error::Refusal, message::RequestId, payload::Payload},
@@ -29,7 +28,7 @@ const SMALL_BYTES: usize = 4 * 1024;
 
 pub(super) struct Shelf {
     bounds: Bounds,
-    room: Arc<Room>,
+    share: Share,
     pub streams: HashMap<NonZeroU64, Stream>,
     /// Of all streams, oldest first.
     events: VecDeque<Kept>,
@@ -106,14 +105,14 @@ pub(in crate::client::legacy) enum Lost {
 }
 
 impl Shelf {
-    pub(super) fn new(limits: &Limits, room: Arc<Room>) -> Self {
+    pub(super) fn new(limits: &Limits, share: Share) -> Self {
         let bounds = Bounds {
             events: limits.events_per_session.get(),
             bytes: limits::bytes(limits.event_bytes_per_session),
             time: limits.resume_time,
         };
         let (streams, events) = (HashMap::new(), VecDeque::new());
-        Self { bounds, room, streams, events, bytes: 0, last: 0 }
+        Self { bounds, share, streams, events, bytes: 0, last: 0 }
     }
 
     /// A new stream with `open` requests to answer, and what wakes whoever reads it.
@@ -152,7 +151,7 @@ impl Shelf {
         let size = answer.as_ref().map_or(0, Payload::size);
         let is_alone = state.open == 1 && answers.is_empty();
         let needs_room = size > SMALL_BYTES && !is_alone;
-        let taken = needs_room.then(|| self.room.take(size)).flatten();
+        let taken = needs_room.then(|| self.share.take(size)).flatten();
         let answer = match needs_room && taken.is_none() {
             true => Err(Refusal::no_room_for_answer().of(id.cloned())),
             false => answer,
@@ -177,7 +176,7 @@ impl Shelf {
         let place = state.told + 1;
         let event = closed(event, EventId::Told { stream, place });
         let is_large = event.len() > SMALL_BYTES;
-        let taken = is_large.then(|| self.room.take(event.len())).flatten();
+        let taken = is_large.then(|| self.share.take(event.len())).flatten();
         let has_room = !is_large || taken.is_some();
         let mut kept = Kept { stream, place, event, weight, is_read: false, taken };
         if !has_room && !kept.shorten() {
@@ -218,6 +217,7 @@ impl Shelf {
             let Some(oldest) = all.find(|index| self.is_left(*index)) else { return };
             let before = self.events[oldest].event.len();
             if self.events[oldest].shorten() {
+                self.share.tools.hit("limits.event_bytes_per_session");
                 self.bytes -= before - self.events[oldest].event.len();
             } else {
                 self.forget(oldest);
@@ -302,8 +302,8 @@ impl Shelf {
     }
 
     #[cfg(test)]
-    pub(super) fn room(&self) -> &Room {
-        &self.room
+    pub(super) fn share(&self) -> &Share {
+        &self.share
     }
 
     /// How many streams, events and bytes are kept.
