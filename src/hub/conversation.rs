@@ -13,11 +13,13 @@ use crate::model::{
     call::{Call, Output, OutputKind},
     error::CallError,
     json::Json,
+    trace::TRACEPARENT,
 };
 
-/// One call to all bounds, however often its client is asked: it is counted once, has one place
-/// among its user's calls, and one `limits.call_total`, of which asking takes nothing. It leads back
-/// to whoever asked by itself, so that no request state is given out.
+/// One call to all bounds, however often its client is asked: it counts once against its user's pace,
+/// has one place among the user's calls, and one `limits.call_total`, of which asking takes nothing.
+/// It leads back to whoever asked by itself, so that no request state is given out. Those who look see
+/// each round, as they see the calls by which a client of the modern era goes on.
 pub struct Conversation {
     hub: Hub,
     user: Arc<UserTools>,
@@ -26,6 +28,8 @@ pub struct Conversation {
     /// For which providers may still be at work.
     time_left: Duration,
     resumption: Option<Resumption>,
+    /// To which its first round belongs.
+    trace_parent: Option<Json>,
 }
 
 impl Hub {
@@ -38,6 +42,7 @@ impl Hub {
             permit: None,
             time_left: self.limits().call_total,
             resumption: None,
+            trace_parent: None,
         }
     }
 }
@@ -51,7 +56,12 @@ impl Conversation {
     /// As [`Hub::call`].
     pub async fn next(&mut self, answers: Option<Json>) -> Result<Output, CallError> {
         if self.resumption.is_some() {
-            let call = Call { input_responses: answers, ..Call::clone(&self.call) };
+            let mut call = Call { input_responses: answers, ..Call::clone(&self.call) };
+            // Its rounds are one trace, also where its client names none.
+            let is_told = call.meta.iter().any(|(key, _)| *key == TRACEPARENT);
+            if let Some(parent) = self.trace_parent.take_if(|_| !is_told) {
+                call.meta.push((TRACEPARENT.into(), parent));
+            }
             self.call = Arc::new(call);
         }
         let shared = &*self.hub.shared;
@@ -68,6 +78,9 @@ impl Conversation {
         };
         let answered = outcome.await.inspect_err(|error| record.failed(error))?;
         record.answered(&answered.output);
+        if self.trace_parent.is_none() {
+            self.trace_parent = record.trace_parent();
+        }
         let asks = answered.output.kind == OutputKind::InputRequired;
         self.resumption = asks.then(|| Resumption::of(&answered.output, &answered.by));
         Ok(answered.output)

@@ -74,6 +74,11 @@ impl CallSpan<'_> {
         context.is_valid().then(|| context.trace_id().to_string().into())
     }
 
+    /// What belongs below it is told this as its parent.
+    pub(super) fn parent(&self) -> Option<Json> {
+        traceparent(self.context.span().span_context())
+    }
+
     /// The call is handed to a provider; for the `number`th time, from 1. What the provider is told
     /// its own spans belong to.
     pub(super) fn tries(&mut self, provider: &Identity, number: usize) -> Option<Json> {

@@ -76,7 +76,8 @@ pub struct Limits {
     /// whatever its size.
     #[serde(deserialize_with = "size")]
     pub event_bytes_per_session: ByteSize,
-    /// Bytes of the events of all sessions together, small ones aside.
+    /// Bytes of the events of all sessions together, small ones aside. A user may take a quarter,
+    /// or one large answer if that is more.
     #[serde(deserialize_with = "size")]
     pub event_bytes: ByteSize,
     /// How long after a call's end its events are kept.

@@ -110,7 +110,7 @@ const KEYS: &[(&str, &str, Shows)] = &[
     ("limits.event_bytes_per_session", "'7 MiB'", |c| {
         c.limits.event_bytes_per_session == ByteSize::mib(7)
     }),
-    ("limits.event_bytes", "'7 MiB'", |c| c.limits.event_bytes == ByteSize::mib(7)),
+    ("limits.event_bytes", "'7 GiB'", |c| c.limits.event_bytes == ByteSize::gib(7)),
     ("limits.resume_time", "'7s'", |c| c.limits.resume_time == Duration::from_secs(7)),
     ("limits.call_stream_time", "'7s'", |c| c.limits.call_stream_time == Duration::from_secs(7)),
     ("limits.calls_per_second", "7", |c| c.limits.calls_per_second.get() == 7),
@@ -277,6 +277,7 @@ fn an_impossible_combination_is_said_with_its_keys() {
             &["limits.provider_message", "limits.answers", "16.0 MiB", "15.0 MiB"],
         ),
         ("limits.answers = '63 MiB'", &["plugins.output_max", "limits.answers"]),
+        ("limits.event_bytes = '63 MiB'", &["plugins.output_max", "limits.event_bytes"]),
         ("log.filter = 'mcp_hub=loud'", &["log.filter", "mcp_hub=loud"]),
         ("otlp.endpoint = 'collector:4317'", &["otlp.endpoint", "http://127.0.0.1:4318"]),
         ("otlp.headers = { x-key = '7' }", &["otlp.headers", "otlp.endpoint"]),

@@ -43,6 +43,20 @@ async fn a_batch_is_answered_as_one() {
 }
 
 #[tokio::test]
+async fn what_a_batch_begins_it_can_cancel() {
+    let hub = TestHub::start().await;
+    let _provider = TestProvider::offering(&hub, "p", &[tool("go")]).await;
+    let session = McpClient::new(&hub).initialize(BATCHES).await;
+    let batch = json!([
+        { "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "go" } },
+        { "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } },
+        { "jsonrpc": "2.0", "id": 2, "method": "ping" },
+    ]);
+    let answer = McpClient::send(session.post(batch.to_string())).await;
+    assert_eq!(answer.message(), &json!([{ "jsonrpc": "2.0", "id": 2, "result": {} }]));
+}
+
+#[tokio::test]
 async fn a_batch_with_something_to_tell_is_one_stream() {
     let hub = TestHub::start().await;
     let mut provider = TestProvider::offering(&hub, "p", &[tool("go")]).await;

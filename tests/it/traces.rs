@@ -199,3 +199,23 @@ async fn a_collector_that_is_gone_or_hangs_harms_nobody() {
         assert!(begun.elapsed() < Duration::from_secs(6), "{endpoint}: {:?}", begun.elapsed());
     }
 }
+
+#[tokio::test]
+async fn the_rounds_of_a_call_that_asks_back_are_one_trace() {
+    let collector = Collector::start().await;
+    let hub = tracing_to(&collector.url, |_| {}).await;
+    let mut provider = TestProvider::offering(&hub, "p", &[tool("ask")]).await;
+    let session = McpClient::new(&hub).initialize("2025-11-25").await;
+    let rounds = async {
+        let (id, _) = provider.next_call().await;
+        let again = json!({ "resultType": "input_required", "requestState": "again" });
+        provider.answer(&id, again).await;
+        let (id, _) = provider.next_call().await;
+        provider.answer(&id, text("done")).await;
+    };
+    let (answer, ()) = tokio::join!(session.call(1, "ask", json!({})), rounds);
+    assert_eq!(answer.said(), "done");
+    hub.stop().await;
+    let spans = collector.spans(4).await;
+    assert!(spans.iter().all(|span| span.trace_id == spans[0].trace_id), "{spans:?}");
+}

@@ -140,7 +140,12 @@ impl Exchange {
     fn worded(&self, outcome: Result<Output, Unanswered>) -> Answer {
         let result = match outcome {
             Ok(output) => return Ok(Payload::result(&self.id, [self.wording.result(&output)])),
-            Err(Unanswered::Unasked(why)) => text_result(&why.to_string(), true),
+            Err(Unanswered::Unasked(why)) => {
+                if let Some(limit) = why.limit() {
+                    self.session.tools.hit(limit);
+                }
+                text_result(&why.to_string(), true)
+            }
             Err(Unanswered::Failed(error)) => match tell(error, false) {
                 Told::Error(refusal) => return Err(refusal.of(Some(self.id.clone()))),
                 Told::Result(result) => result,

@@ -139,16 +139,18 @@ pub(super) async fn batch(
         Err(refusal) => return refusal.into_response(),
     };
     let talk = Talk::new(client, user, headers, &session);
-    let requests: Vec<_> = messages
-        .into_iter()
-        .filter_map(|message| message.map(|incoming| talk.take(incoming)).transpose())
-        .collect();
-    if requests.is_empty() {
-        return StatusCode::ACCEPTED.into_response();
-    }
-    let ids = requests.iter().map(|request| Some(request.as_ref().ok()?.id.clone())).collect();
-    let (undecided, tellers) = session.backlog.open_batch(ids);
-    for (request, teller) in requests.into_iter().zip(tellers) {
+    let ids = messages.iter().filter_map(|message| match message {
+        Ok(incoming) => incoming.id().cloned().map(Some),
+        Err(_refusal) => Some(None),
+    });
+    let (undecided, tellers) = session.backlog.open_batch(ids.collect());
+    let mut tellers = tellers.into_iter();
+    // In their order: one may cancel what another began.
+    for message in messages {
+        let request = message.map(|incoming| talk.take(incoming)).transpose();
+        let Some((request, teller)) = request.and_then(|it| Some((it, tellers.next()?))) else {
+            continue;
+        };
         match request {
             Ok(request) => request.answer_at(teller),
             Err(refusal) => teller.answer(Err(refusal)),

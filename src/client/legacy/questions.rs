@@ -6,6 +6,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use bytesize::ByteSize;
@@ -18,6 +19,7 @@ use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Lost, Teller};
 use crate::{
@@ -69,9 +71,10 @@ pub(super) enum Unasked {
     TooManyRounds(usize),
     #[error(
         "The tool asked something back, and the client did not answer in time \
-         (limits.question_time is {0}s). You may call the tool again."
+         (limits.question_time is {}s). You may call the tool again.",
+        .0.as_secs_f32()
     )]
-    NoAnswer(u64),
+    NoAnswer(Duration),
     #[error("The tool asked something back when its client had left.")]
     Left,
     #[error(
@@ -175,12 +178,18 @@ impl Questions {
     fn ask<'a>(&'a self, question: &'a Question, teller: &'a Teller) -> Result<Asked<'a>, Lost> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
+        // Before it is asked: the answer may be quick.
         self.waiting.lock().insert(number, sender);
-        let asked = Asked { questions: self, question, teller, number, answer };
         let params = question.legacy_params();
-        let request = Payload::request(&asked.id(), &question.method, params.as_deref());
-        teller.demand(request)?;
-        Ok(asked)
+        let id = RequestId::of_question(number);
+        let request = Payload::request(&id, &question.method, params.as_deref());
+        match teller.demand(request) {
+            Ok(is_lost) => Ok(Asked { questions: self, question, teller, number, answer, is_lost }),
+            Err(lost) => {
+                self.waiting.lock().remove(&number);
+                Err(lost)
+            }
+        }
     }
 
     /// Puts `round` to the client and waits for all answers until `deadline`. Returns them as
@@ -197,8 +206,29 @@ impl Questions {
         let room = Answers { bytes: AtomicUsize::new(0), max: limits.request_body };
         let answers = asked?.into_iter().map(|asked| asked.answered(&room));
         let outcome = timeout_at(deadline, try_join_all(answers)).await;
-        let answers = outcome.unwrap_or(Err(Unasked::NoAnswer(limits.question_time.as_secs())))?;
+        let answers = outcome.unwrap_or(Err(Unasked::NoAnswer(limits.question_time)))?;
         Ok(responses(&answers))
+    }
+}
+
+impl Unasked {
+    /// The key of the limit that was in the way.
+    pub(super) fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::TooMany { .. } => Some("limits.questions_per_round"),
+            Self::TooManyRounds(_) => Some("limits.question_rounds"),
+            Self::NoAnswer(_) => Some("limits.question_time"),
+            Self::TooLarge(_) => Some("limits.request_body"),
+            // Counted where the room is.
+            Self::NoRoom => None,
+            Self::Unreadable(_)
+            | Self::Incapable(_)
+            | Self::NoStream
+            | Self::Left
+            | Self::Stopping
+            | Self::NoObject { .. }
+            | Self::Refused { .. } => None,
+        }
     }
 }
 
@@ -225,6 +255,8 @@ struct Asked<'a> {
     teller: &'a Teller,
     number: u64,
     answer: oneshot::Receiver<Result<Json, Json>>,
+    /// Fires when the client can no longer get it.
+    is_lost: CancellationToken,
 }
 
 impl<'a> Asked<'a> {
@@ -233,8 +265,13 @@ impl<'a> Asked<'a> {
     }
 
     async fn answered(mut self, all: &Answers) -> Result<(&'a ByteString, Json), Unasked> {
+        let answer = tokio::select! {
+            biased;
+            answer = &mut self.answer => answer,
+            () = self.is_lost.cancelled() => return Err(Unasked::NoRoom),
+        };
         // The sender is dropped with the session only, and this with it.
-        let answer = (&mut self.answer).await.unwrap_or_else(|_gone| Err(Json::of(&Value::Null)));
+        let answer = answer.unwrap_or_else(|_gone| Err(Json::of(&Value::Null)));
         let method = || self.question.method.clone();
         let answer =
             answer.map_err(|error| Unasked::Refused { method: method(), message: said(&error) })?;

@@ -44,6 +44,11 @@ impl Backlog {
         Self { shelf: Arc::new(Mutex::new(Shelf::new(limits, share))) }
     }
 
+    /// The room of its user.
+    pub(super) fn share(&self) -> Share {
+        self.shelf.lock().share.clone()
+    }
+
     /// A stream for the request `id`.
     pub(super) fn open(&self, id: RequestId) -> (Undecided, Teller) {
         let undecided = self.begin(1);
@@ -83,9 +88,10 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::Ordering, time::Duration};
+    use std::time::Duration;
 
     use bytes::Bytes;
+    use tokio_util::sync::CancellationToken;
 
     use super::{reader::Found, *};
     use crate::{
@@ -104,12 +110,12 @@ mod tests {
             ..Limits::default()
         };
         let hub = Hub::new(Arc::default(), router::Options::default(), None, None);
-        let (tools, room) = (hub.user(&UserId::public()), Arc::new(Room::new(ROOM_BYTES)));
-        Backlog::new(&limits, Share { room, tools })
+        let room = Arc::new(Room::new(ROOM_BYTES));
+        Backlog::new(&limits, Share::first(&room, ROOM_BYTES, hub.user(&UserId::public())))
     }
 
     fn taken(backlog: &Backlog) -> usize {
-        backlog.shelf.lock().share().room.taken.load(Ordering::Relaxed)
+        backlog.share().taken()
     }
 
     fn id(n: usize) -> RequestId {
@@ -170,7 +176,7 @@ mod tests {
         let backlog = backlog(8, 1_000);
         let (undecided, teller) = backlog.open(id(1));
         drop(undecided);
-        assert_eq!(teller.demand(notice("a")), Err(Lost::Left), "there is nobody to ask");
+        assert_eq!(teller.demand(notice("a")).err(), Some(Lost::Left), "there is nobody to ask");
         teller.answer(answer("b"));
         assert_eq!(backlog.shelf.lock().sizes(), (0, 0, 0));
     }
@@ -312,5 +318,105 @@ mod tests {
             Decided::Answers(answers) => assert!(answers.is_empty()),
             Decided::Events(mut reader) => assert_eq!(read(&mut reader), "."),
         }
+    }
+
+    /// Makes streams of events of it, as many as there are texts, and answers each with one.
+    async fn answered(backlog: &Backlog, texts: &[String]) -> Vec<Reader> {
+        let mut readers = Vec::new();
+        for text in texts {
+            let (undecided, teller) = backlog.open(id(1));
+            teller.advise(notice("a"));
+            readers.push(events(undecided).await);
+            teller.answer(answer(text));
+        }
+        readers
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_read_holds_no_room_that_others_need() {
+        let greedy = backlog(1_000, 100_000_000);
+        let other = Backlog::new(&Limits::default(), greedy.share());
+        let large = "x".repeat(ROOM_BYTES / 5);
+        for _ in 0..20 {
+            let mut reader = answered(&greedy, std::slice::from_ref(&large)).await.remove(0);
+            assert!(read(&mut reader).contains(&large));
+        }
+        assert!(taken(&greedy) <= ROOM_BYTES * 3 / 4, "{}", taken(&greedy));
+        let mut reader = answered(&other, std::slice::from_ref(&large)).await.remove(0);
+        assert!(read(&mut reader).contains(&large), "there is room for another");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_user_takes_all_the_room() {
+        let room = Arc::new(Room::new(4 * ROOM_BYTES));
+        let hub = Hub::new(Arc::default(), router::Options::default(), None, None);
+        let of = |user: &str| {
+            let user = hub.user(&UserId::parse(user).unwrap());
+            Backlog::new(&Limits::default(), Share::first(&room, 0, user))
+        };
+        let (alice, bob) = (of("alice"), of("bob"));
+        let large = "x".repeat(ROOM_BYTES / 3);
+        let hers = answered(&alice, &vec![large.clone(); 20]).await;
+        let told = hers
+            .into_iter()
+            .filter_map(|mut reader| read(&mut reader).contains(&large).then_some(()));
+        assert_eq!(told.count(), 2, "she has a quarter");
+        let mut his = answered(&bob, std::slice::from_ref(&large)).await.remove(0);
+        assert!(read(&mut his).contains(&large));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_but_may_not_have_arrived_is_shortened_before_it_is_forgotten() {
+        let backlog = backlog(100, 150_000);
+        let large = "x".repeat(100_000);
+        let mut readers = answered(&backlog, &[large.clone(), large.clone()]).await;
+        for reader in &mut readers {
+            assert!(read(reader).contains(&large));
+        }
+        drop(readers);
+        let mut again = backlog.resume(FIRST, 0).unwrap();
+        let mut told = String::new();
+        while let Some(event) = again.next().await {
+            told.push_str(std::str::from_utf8(&event).unwrap());
+        }
+        assert!(told.contains("limits.event_bytes_per_session"), "{told}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asked_is_told_that_the_question_is_lost() {
+        let backlog = backlog(2, 10_000);
+        let (undecided, teller) = backlog.open(id(1));
+        let asked: Vec<_> =
+            ["a", "b", "c"].into_iter().map(|said| teller.demand(notice(said)).unwrap()).collect();
+        let lost = || asked.iter().map(CancellationToken::is_cancelled).collect::<Vec<_>>();
+        assert_eq!(lost(), [false, false, false], "somebody is about to read them");
+        let mut reader = events(undecided).await;
+        assert!(reader.next().await.is_some());
+        drop(reader);
+        teller.demand(notice("d")).unwrap();
+        teller.demand(notice("e")).unwrap();
+        assert_eq!(lost(), [false, true, true], "the first was read");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_line_above_the_bound_throws_nothing_out() {
+        let backlog = backlog(10, 1_000);
+        let (undecided, teller) = backlog.open(id(1));
+        teller.advise(notice("a"));
+        teller.advise(notice(&"x".repeat(2_000)));
+        teller.advise(notice("b"));
+        assert_eq!(read(&mut events(undecided).await), "a@1_1 b@1_2 ");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn errors_that_wait_take_room_as_results_do() {
+        let backlog = backlog(8, 10_000);
+        let (undecided, tellers) = backlog.open_batch(ids(3));
+        for teller in tellers {
+            teller.answer(Err(Refusal::invalid_params("x".repeat(600_000))));
+        }
+        let Decided::Answers(answers) = undecided.decided(None).await else { panic!("a stream") };
+        let sizes = answers.into_iter().map(|answer| answer.unwrap_err().size());
+        assert_eq!(sizes.filter(|size| *size > 1_000).count(), 1);
     }
 }

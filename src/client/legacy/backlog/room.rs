@@ -1,4 +1,4 @@
-//! Room for what is kept for all sessions together.
+//! Room for what is kept for all sessions together, of which no user can take all.
 
 use std::sync::{
     Arc,
@@ -7,10 +7,22 @@ use std::sync::{
 
 use crate::hub::user::UserTools;
 
+/// The part of all room that one user may take.
+const USERS_PART: usize = 4;
+
 /// Bytes, of which each session takes what it keeps.
 pub(in crate::client) struct Room {
-    pub(super) taken: AtomicUsize,
+    taken: AtomicUsize,
     max: usize,
+}
+
+/// The room as one session of a user has it.
+#[derive(Clone)]
+pub(in crate::client) struct Share {
+    all: Arc<Room>,
+    /// That of the user, all sessions together.
+    own: Arc<Room>,
+    pub(super) tools: Arc<UserTools>,
 }
 
 /// A part of the room; given back on drop.
@@ -23,25 +35,46 @@ impl Room {
     pub(in crate::client) fn new(max: usize) -> Self {
         Self { taken: AtomicUsize::new(0), max }
     }
-}
 
-/// The room as one session of a user has it.
-pub(in crate::client) struct Share {
-    pub room: Arc<Room>,
-    pub tools: Arc<UserTools>,
+    fn take(self: &Arc<Self>, bytes: usize) -> Option<Taken> {
+        let with = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= self.max);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with).ok()?;
+        Some(Taken { room: Arc::clone(self), bytes })
+    }
+
+    fn is_half_taken(&self) -> bool {
+        self.taken() > self.max / 2
+    }
+
+    fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
 }
 
 impl Share {
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> usize {
+        self.all.taken()
+    }
+
+    /// The first of a user. `least` is what each may take in any case: one large answer.
+    pub(in crate::client) fn first(all: &Arc<Room>, least: usize, tools: Arc<UserTools>) -> Self {
+        let own = Arc::new(Room::new((all.max / USERS_PART).max(least)));
+        Self { all: Arc::clone(all), own, tools }
+    }
+
     /// A part of `bytes`, if there is as much left.
-    pub(super) fn take(&self, bytes: usize) -> Option<Taken> {
-        // Counted first, so that two who come together cannot both take what is left.
-        let before = self.room.taken.fetch_add(bytes, Ordering::Relaxed);
-        let taken = Taken { room: Arc::clone(&self.room), bytes };
-        if before.saturating_add(bytes) <= self.room.max {
-            return Some(taken);
+    pub(super) fn take(&self, bytes: usize) -> Option<[Taken; 2]> {
+        let taken = self.own.take(bytes).and_then(|own| Some([own, self.all.take(bytes)?]));
+        if taken.is_none() {
+            self.tools.hit("limits.event_bytes");
         }
-        self.tools.hit("limits.event_bytes");
-        None
+        taken
+    }
+
+    /// Whether so much is taken that the rest is for what was not read yet.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.own.is_half_taken() || self.all.is_half_taken()
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Answer,
@@ -28,7 +29,7 @@ const SMALL_BYTES: usize = 4 * 1024;
 
 pub(super) struct Shelf {
     bounds: Bounds,
-    share: Share,
+    pub share: Share,
     pub streams: HashMap<NonZeroU64, Stream>,
     /// Of all streams, oldest first.
     events: VecDeque<Kept>,
@@ -72,7 +73,7 @@ pub(super) struct Waiting {
     id: Option<RequestId>,
     pub answer: Answer,
     /// What a large one takes of the room.
-    taken: Option<Taken>,
+    taken: Option<[Taken; 2]>,
 }
 
 struct Kept {
@@ -82,15 +83,15 @@ struct Kept {
     weight: Weight,
     is_read: bool,
     /// What a large one takes of the room.
-    taken: Option<Taken>,
+    taken: Option<[Taken; 2]>,
 }
 
 /// What it means when an event is lost.
 pub(super) enum Weight {
     /// Nothing but a missing hint.
     Advice,
-    /// A question that is asked in vain.
-    Question,
+    /// A question that is asked in vain: who asked is told by this.
+    Question(CancellationToken),
     /// A client that waits for the answer to this request in vain.
     Answer(Option<RequestId>),
 }
@@ -131,9 +132,8 @@ impl Shelf {
         let Some(state) = self.streams.get_mut(&stream) else { return };
         if let Phase::Undecided { answers } = std::mem::replace(&mut state.phase, Phase::Events) {
             for Waiting { id, answer, taken } in answers {
-                drop(taken);
                 // One that has no room as an event is told to have none.
-                let _ = self.keep(stream, rendered(answer), Weight::Answer(id));
+                let _ = self.keep_with(taken, stream, rendered(answer), Weight::Answer(id));
             }
         }
     }
@@ -148,7 +148,7 @@ impl Shelf {
     ) -> Option<Answer> {
         let state = self.streams.get_mut(&stream)?;
         let Phase::Undecided { answers } = &mut state.phase else { return Some(answer) };
-        let size = answer.as_ref().map_or(0, Payload::size);
+        let size = answer.as_ref().map_or_else(Refusal::size, Payload::size);
         let is_alone = state.open == 1 && answers.is_empty();
         let needs_room = size > SMALL_BYTES && !is_alone;
         let taken = needs_room.then(|| self.share.take(size)).flatten();
@@ -172,11 +172,22 @@ impl Shelf {
     }
 
     fn keep(&mut self, stream: NonZeroU64, event: BytesMut, weight: Weight) -> Result<(), Lost> {
+        self.keep_with(None, stream, event, weight)
+    }
+
+    /// As [`Self::keep`], for an event that may have taken its room already.
+    fn keep_with(
+        &mut self,
+        taken: Option<[Taken; 2]>,
+        stream: NonZeroU64,
+        event: BytesMut,
+        weight: Weight,
+    ) -> Result<(), Lost> {
         let state = self.streams.get_mut(&stream).ok_or(Lost::Left)?;
         let place = state.told + 1;
         let event = closed(event, EventId::Told { stream, place });
         let is_large = event.len() > SMALL_BYTES;
-        let taken = is_large.then(|| self.share.take(event.len())).flatten();
+        let taken = taken.or_else(|| is_large.then(|| self.share.take(event.len())).flatten());
         let has_room = !is_large || taken.is_some();
         let mut kept = Kept { stream, place, event, weight, is_read: false, taken };
         if !has_room && !kept.shorten() {
@@ -197,6 +208,9 @@ impl Shelf {
 
     /// Whether there is room for advice of `bytes`, perhaps in the place of other advice.
     fn has_room_for_advice(&mut self, bytes: usize) -> bool {
+        if bytes > self.bounds.bytes {
+            return false;
+        }
         while self.exceeds(1, bytes) {
             let Some(index) = self.spare_advice() else { return false };
             self.forget(index);
@@ -205,24 +219,32 @@ impl Shelf {
     }
 
     /// Keeps to the bounds: first goes advice that was read, then other advice, then what was read,
-    /// then what nobody is there to read.
+    /// then what nobody is there to read. Of answers, the large ones are shortened before.
     pub(super) fn trim(&mut self) {
         while self.exceeds(0, 0) {
-            let was_read = || self.position(|kept| kept.is_read);
-            if let Some(index) = self.spare_advice().or_else(was_read) {
+            if let Some(index) = self.spare_advice() {
                 self.forget(index);
                 continue;
             }
-            let mut all = 0..self.events.len();
-            let Some(oldest) = all.find(|index| self.is_left(*index)) else { return };
-            let before = self.events[oldest].event.len();
-            if self.events[oldest].shorten() {
+            let was_read = self.position(|kept| kept.is_read);
+            let is_left = || (0..self.events.len()).find(|index| self.is_left(*index));
+            let Some(oldest) = was_read.or_else(is_left) else { return };
+            if was_read.is_none() {
                 self.share.tools.hit("limits.event_bytes_per_session");
-                self.bytes -= before - self.events[oldest].event.len();
-            } else {
+            }
+            if !self.shorten(oldest) {
                 self.forget(oldest);
             }
         }
+    }
+
+    /// See [`Kept::shorten`].
+    fn shorten(&mut self, index: usize) -> bool {
+        let kept = &mut self.events[index];
+        let before = kept.event.len();
+        let is_shorter = kept.shorten();
+        self.bytes -= before - kept.event.len();
+        is_shorter
     }
 
     fn spare_advice(&self) -> Option<usize> {
@@ -264,6 +286,11 @@ impl Shelf {
     fn forget(&mut self, index: usize) {
         let Some(lost) = self.events.remove(index) else { return };
         self.bytes -= lost.event.len();
+        if let Weight::Question(is_lost) = lost.weight
+            && !lost.is_read
+        {
+            is_lost.cancel();
+        }
         // A stream that has ended is kept for its events only.
         let is_over = self.streams.get(&lost.stream).is_some_and(|state| state.over.is_some());
         if is_over && !self.has_after(lost.stream, 0) {
@@ -278,9 +305,15 @@ impl Shelf {
 
     /// The event of `stream` that follows `place`, and its own place. It counts as read now.
     pub(super) fn read_after(&mut self, stream: NonZeroU64, place: u64) -> Option<(u64, Bytes)> {
-        let kept = self.events.iter_mut().find(|kept| kept.follows(stream, place))?;
+        let index = self.position(|kept| kept.follows(stream, place))?;
+        let is_crowded = self.share.is_crowded();
+        let kept = &mut self.events[index];
         kept.is_read = true;
         let read = (kept.place, kept.event.clone());
+        // Who may have got it already does not hold the room of those who have not.
+        if is_crowded && kept.taken.is_some() && !self.shorten(index) {
+            self.forget(index);
+        }
         self.trim();
         Some(read)
     }
@@ -301,11 +334,6 @@ impl Shelf {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn share(&self) -> &Share {
-        &self.share
-    }
-
     /// How many streams, events and bytes are kept.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize, usize) {
@@ -323,7 +351,8 @@ impl Kept {
         matches!(self.weight, Weight::Advice)
     }
 
-    /// Puts an error in the place of a large answer. `false` if it is none.
+    /// Puts an error in the place of a large answer, so that who comes back for it is told. `false`
+    /// if it is none.
     fn shorten(&mut self) -> bool {
         let Weight::Answer(id) = &self.weight else { return false };
         if self.event.len() <= SMALL_BYTES {

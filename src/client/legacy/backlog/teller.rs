@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Answer, Backlog,
@@ -28,10 +29,15 @@ impl Teller {
         }
     }
 
-    /// Tells what the client has to react to.
-    pub(in crate::client::legacy) fn demand(&self, payload: Payload) -> Result<(), Lost> {
-        let event = payload.into_open_event();
-        self.backlog.shelf.lock().tell(self.stream, event, Weight::Question)
+    /// Tells what the client has to react to. What is given fires if that is lost before it is read.
+    pub(in crate::client::legacy) fn demand(
+        &self,
+        payload: Payload,
+    ) -> Result<CancellationToken, Lost> {
+        let (event, is_lost) = (payload.into_open_event(), CancellationToken::new());
+        let weight = Weight::Question(is_lost.clone());
+        self.backlog.shelf.lock().tell(self.stream, event, weight)?;
+        Ok(is_lost)
     }
 
     /// The last that is told of the request. Without it, the client cancelled and hears no more.
