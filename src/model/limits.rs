@@ -150,7 +150,7 @@ impl Default for Limits {
             batch: count(64),
             events_per_session: count(256),
             event_bytes_per_session: ByteSize::mib(4),
-            event_bytes: ByteSize::mib(256),
+            event_bytes: ByteSize::mib(512),
             resume_time: Duration::from_secs(2 * 60),
             call_stream_time: Duration::from_secs(5 * 60),
             streams_per_user: count(64),
