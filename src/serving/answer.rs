@@ -6,10 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use axum::{body::Body, response::Response};
 use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 
@@ -17,6 +14,7 @@ use super::{
     backlog::{Backlog, Held, Overflow},
     patience::Turn,
 };
+use crate::model::client::Instead;
 
 /// Keeps its request under way until it has been sent.
 pub(super) struct Answer {
@@ -38,19 +36,24 @@ pub(super) struct Portion {
 
 impl Answer {
     /// `response`, or a refusal in its place if there is no room for it to wait.
-    pub(super) fn of(response: Response, turn: Arc<Turn>, backlog: Arc<Backlog>) -> Response<Self> {
+    pub(super) fn of(
+        mut response: Response,
+        turn: Arc<Turn>,
+        backlog: Arc<Backlog>,
+    ) -> Response<Self> {
         let size = http_body::Body::size_hint(response.body()).exact();
         let Some(size) = size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)) else {
             let backlog = Some(backlog);
             return response.map(|body| Self { body, turn, backlog, whole: None, ahead: 0 });
         };
+        let instead = response.extensions_mut().remove::<Instead>();
         match backlog.hold(size) {
             Ok(whole) => {
                 turn.given(size);
                 let whole = whole.map(Arc::new);
                 response.map(|body| Self { body, turn, backlog: None, whole, ahead: size })
             }
-            Err(overflow) => overflow.into_response().map(|body| Self {
+            Err(overflow) => overflow.answer(response, instead).map(|body| Self {
                 body,
                 turn,
                 backlog: None,
