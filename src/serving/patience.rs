@@ -99,6 +99,12 @@ impl Patience {
         turn
     }
 
+    /// Whether no request has been under way for `time`.
+    pub(super) fn has_rested_for(&self, time: Duration) -> bool {
+        let state = self.state.lock();
+        state.in_flight == 0 && state.since.elapsed() >= time
+    }
+
     /// How long the connection may be left alone; or why not.
     pub(super) fn left(&self) -> Result<Duration, Overdue> {
         let Limits { request_head_time, connection_idle, write_stall, .. } = *self.limits;
