@@ -6,6 +6,7 @@ use axum::{
     Router,
     body::Body,
     http::{Request, Response, StatusCode, Version},
+    response::IntoResponse,
 };
 use bytesize::ByteSize;
 use hyper::{body::Incoming, rt::Executor, service::Service};
@@ -166,6 +167,7 @@ impl Host {
             tokio::select! {
                 served = serving.as_mut() => {
                     if let Err(error) = served {
+                        head::count_refused(&*error);
                         tracing::debug!(client = %peer, error, "a connection broke");
                     }
                     return;
@@ -215,17 +217,16 @@ impl Answering {
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
         let turn = self.patience.begin(request.version() == Version::HTTP_2);
-        let head_max = self.head_max;
-        let is_too_large = head::bytes(&request) > limits::bytes(head_max);
         let client = self.proxies.client(self.peer, request.headers());
-        self.proxies.locate(&mut request, self.peer, self.is_secure);
+        let checked = head::check(&request, self.head_max)
+            .and_then(|()| self.proxies.locate(&mut request, self.peer, self.is_secure));
         request.extensions_mut().insert(ClientAddress(client));
         let backlog = Arc::clone(&self.backlog);
-        let answer = (!is_too_large).then(|| self.routes.call(request.map(Body::new)));
+        let answer = checked.map(|()| self.routes.call(request.map(Body::new)));
         async move {
             let response = match answer {
-                Some(answer) => answer.await?,
-                None => head::too_large(head_max),
+                Ok(answer) => answer.await?,
+                Err(bad) => bad.into_response(),
             };
             let status = response.status();
             if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {

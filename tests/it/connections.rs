@@ -99,6 +99,20 @@ async fn the_head_of_a_request_has_a_size() {
     }
 }
 
+#[tokio::test]
+async fn a_head_has_one_host_and_a_hundred_headers_at_most() {
+    let hub = TestHub::start().await;
+    let answer = async |headers: &str| {
+        let mut raw = Raw::open(hub.url()).await;
+        raw.say(&format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n")).await;
+        raw.answer().await
+    };
+    assert!(answer(&"x: 1\r\n".repeat(99)).await.starts_with("HTTP/1.1 200 "));
+    assert!(answer(&"x: 1\r\n".repeat(100)).await.starts_with("HTTP/1.1 431 "));
+    let refused = answer("host: localhost\r\n").await;
+    assert!(refused.starts_with("HTTP/1.1 400 ") && refused.contains("Host"), "{refused}");
+}
+
 /// A hub whose connections are waited for no longer than `SOON`, for one reason or another.
 async fn impatient() -> TestHub {
     TestHub::with(|config| {
