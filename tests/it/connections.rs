@@ -10,7 +10,7 @@ use mcp_hub::model::limits::Limits;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     task::JoinSet,
     time::{Instant, timeout},
 };
@@ -219,6 +219,63 @@ async fn so_is_who_takes_frames_but_no_answer_over_http2() {
     until_there_is_room(hub.url()).await;
     let reading = async { while let Ok(Some(_)) = response.chunk().await {} };
     timeout(PATIENCE, reading).await.expect("it has been cut off");
+}
+
+/// A frame of HTTP/2 (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("small").to_be_bytes();
+    [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+#[tokio::test]
+async fn so_is_who_takes_a_byte_now_and_then() {
+    let (hub, _serving) = stage().await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"large","arguments":{},
+        "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    let mut head = Vec::new();
+    for (name, value) in [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", "/mcp"),
+        ("content-type", "application/json"),
+        ("accept", "application/json"),
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "large"),
+    ] {
+        // Literal, not indexed (RFC 7541 §6.2.2).
+        head.push(0);
+        for text in [name, value] {
+            head.push(u8::try_from(text.len()).expect("short"));
+            head.extend_from_slice(text.as_bytes());
+        }
+    }
+    let mut raw = Raw::open(hub.url()).await;
+    let asked = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        // SETTINGS_INITIAL_WINDOW_SIZE is 0.
+        frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]),
+        frame(1, 4, 1, &head),
+        frame(0, 1, 1, body.as_bytes()),
+    ]
+    .concat();
+    let begun = Instant::now();
+    raw.socket.write_all(&asked).await.expect("the connection is open");
+    let (mut reader, mut writer) = raw.socket.split();
+    let mut heard = Vec::new();
+    let hearing = async { while matches!(reader.read_buf(&mut heard).await, Ok(1..)) {} };
+    let asking = async {
+        // WINDOW_UPDATE, of one byte each.
+        while writer.write_all(&frame(8, 0, 1, &[0, 0, 0, 1])).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let ended = async { tokio::join!(hearing, asking) };
+    timeout(PATIENCE, ended).await.expect("it is hung up on");
+    assert!(begun.elapsed() >= SOON, "it had {:?}", begun.elapsed());
+    let first = frame(0, 0, 1, b"{");
+    assert!(heard.windows(first.len()).any(|part| part == first), "the answer had begun");
 }
 
 #[tokio::test]
