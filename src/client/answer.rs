@@ -164,20 +164,57 @@ pub(super) fn event_stream(
 
 /// Whether the client says that it reads event streams.
 pub(super) fn accepts_events(headers: &HeaderMap) -> bool {
-    accepted(headers).any(|range| range.eq_ignore_ascii_case("text/event-stream"))
+    accepts(headers, "text/event-stream") == Some(true)
 }
 
 /// Whether a client that asks for an event stream can be given one: it does not say that it wants
 /// something else (RFC 9110 §12.5.1).
 pub(super) fn may_get_events(headers: &HeaderMap) -> bool {
-    let fits = ["text/event-stream", "text/*", "*/*"];
-    let fits = |range: &str| fits.iter().any(|fitting| range.eq_ignore_ascii_case(fitting));
-    !headers.contains_key(header::ACCEPT) || accepted(headers).any(fits)
+    // What fits closer counts.
+    let mut said =
+        ["text/event-stream", "text/*", "*/*"].iter().filter_map(|range| accepts(headers, range));
+    said.next().unwrap_or(!headers.contains_key(header::ACCEPT))
 }
 
-/// The media ranges that are accepted, without their parameters.
-fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// Whether the `Accept` header takes `range`, if it names it: with a weight of 0 it does not
+/// (RFC 9110 §12.4.2).
+fn accepts(headers: &HeaderMap, range: &str) -> Option<bool> {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let ranges = values.flat_map(|value| value.split(','));
-    ranges.filter_map(|range| range.split(';').next()).map(str::trim)
+    let named = values.flat_map(|value| value.split(',')).filter_map(|named| {
+        let mut parts = named.split(';').map(str::trim);
+        parts.next()?.eq_ignore_ascii_case(range).then(|| !parts.any(is_weight_of_zero))
+    });
+    named.reduce(|one, other| one || other)
+}
+
+fn is_weight_of_zero(parameter: &str) -> bool {
+    let weight = parameter.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("q"));
+    weight.is_some_and(|(_, weight)| weight.parse() == Ok(0.0_f32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_of_zero_is_a_refusal() {
+        for (accept, accepts, may_get) in [
+            ("application/json, text/event-stream", true, true),
+            ("Text/Event-Stream; q=0.1", true, true),
+            ("text/event-stream;q=0, */*", false, false),
+            ("text/event-stream; Q=0.000", false, false),
+            ("text/*;q=0, */*", false, false),
+            ("*/*", false, true),
+            ("application/json", false, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            assert_eq!(
+                (accepts_events(&headers), may_get_events(&headers)),
+                (accepts, may_get),
+                "{accept}"
+            );
+        }
+        assert!(!accepts_events(&HeaderMap::new()) && may_get_events(&HeaderMap::new()));
+    }
 }

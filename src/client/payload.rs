@@ -138,9 +138,14 @@ impl Payload {
             let pieces = self.pieces.into_iter();
             return Body::new(Pieces { pieces, left: size as u64 });
         }
-        let mut joined = BytesMut::with_capacity(size);
+        Body::from(self.into_bytes())
+    }
+
+    /// The message as one buffer.
+    pub fn into_bytes(self) -> Bytes {
+        let mut joined = BytesMut::with_capacity(self.size());
         self.pieces.iter().for_each(|piece| joined.extend_from_slice(piece));
-        Body::from(joined.freeze())
+        joined.freeze()
     }
 
     /// Several messages as one JSON array (JSON-RPC 2.0 §6).

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +11,11 @@ use super::{clock::Timestamp, id::UserId};
 /// Where a request or a provider comes from; behind a trusted proxy, what that says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
+
+/// As an extension of a large answer: its body, if there is no room for it to wait
+/// (`limits.answers`). The rest of its head holds for this one too.
+#[derive(Debug, Clone)]
+pub struct Instead(pub Bytes);
 
 /// A client that has been here lately: a session, or all that a stateless client of one name asks.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

@@ -12,6 +12,10 @@ use super::units::{size, time};
 
 /// The least a client may be allowed for the head of a request: browsers need as much.
 pub const REQUEST_HEAD_MIN: ByteSize = ByteSize::kib(8);
+/// Answers up to this size, in bytes, do not count among [`Limits::answers`]: they get through even
+/// while others fill it, and no more of them can wait than there may be connections and requests on
+/// them.
+pub const SMALL_ANSWER: usize = 64 * 1024;
 
 /// The `[limits]` table of the configuration. Sizes read as `"4 MiB"`, times as `"30s"`.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,7 +39,7 @@ pub struct Limits {
     pub connection_idle: Duration,
     /// Requests under way at once on one HTTP/2 connection.
     pub requests_per_connection: NonZeroU32,
-    /// How long bytes may wait for a peer that takes none of them.
+    /// How long bytes may wait for a peer that does not take all of them, or 64 KiB.
     #[serde(deserialize_with = "time")]
     pub write_stall: Duration,
     /// All answers that wait for their clients, small ones aside.

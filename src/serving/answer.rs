@@ -6,10 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use axum::{body::Body, response::Response};
 use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 
@@ -17,6 +14,7 @@ use super::{
     backlog::{Backlog, Held, Overflow},
     patience::Turn,
 };
+use crate::model::client::Instead;
 
 /// Keeps its request under way until it has been sent.
 pub(super) struct Answer {
@@ -25,6 +23,8 @@ pub(super) struct Answer {
     /// What each piece takes a place in, unless the whole has one.
     backlog: Option<Arc<Backlog>>,
     whole: Option<Arc<Held>>,
+    /// Bytes of a whole that waits from the start, though hyper asks for them one by one.
+    ahead: usize,
 }
 
 /// Bytes on their way; taken by the client as hyper lets go of them.
@@ -36,28 +36,46 @@ pub(super) struct Portion {
 
 impl Answer {
     /// `response`, or a refusal in its place if there is no room for it to wait.
-    pub(super) fn of(response: Response, turn: Arc<Turn>, backlog: Arc<Backlog>) -> Response<Self> {
+    pub(super) fn of(
+        mut response: Response,
+        turn: Arc<Turn>,
+        backlog: Arc<Backlog>,
+    ) -> Response<Self> {
         let size = http_body::Body::size_hint(response.body()).exact();
         let Some(size) = size.map(|size| usize::try_from(size).unwrap_or(usize::MAX)) else {
             let backlog = Some(backlog);
-            return response.map(|body| Self { body, turn, backlog, whole: None });
+            return response.map(|body| Self { body, turn, backlog, whole: None, ahead: 0 });
         };
+        let instead = response.extensions_mut().remove::<Instead>();
         match backlog.hold(size) {
             Ok(whole) => {
-                response.map(|body| Self { body, turn, backlog: None, whole: whole.map(Arc::new) })
+                turn.given(size);
+                let whole = whole.map(Arc::new);
+                response.map(|body| Self { body, turn, backlog: None, whole, ahead: size })
             }
-            Err(overflow) => {
-                overflow.into_response().map(|body| Self { body, turn, backlog: None, whole: None })
-            }
+            Err(overflow) => overflow.answer(response, instead).map(|body| Self {
+                body,
+                turn,
+                backlog: None,
+                whole: None,
+                ahead: 0,
+            }),
         }
     }
 
-    fn portion(&self, bytes: Bytes) -> Result<Portion, Overflow> {
+    fn portion(&mut self, bytes: Bytes) -> Result<Portion, Overflow> {
         let held = match &self.backlog {
             Some(backlog) => backlog.hold(bytes.len())?.map(Arc::new),
             None => self.whole.clone(),
         };
-        Ok(Portion::new(bytes, &self.turn, held))
+        Ok(self.given(bytes, held))
+    }
+
+    fn given(&mut self, bytes: Bytes, held: Option<Arc<Held>>) -> Portion {
+        let counted = self.ahead.min(bytes.len());
+        self.ahead -= counted;
+        self.turn.given(bytes.len() - counted);
+        Portion { bytes, turn: Arc::clone(&self.turn), _held: held }
     }
 }
 
@@ -73,9 +91,8 @@ impl http_body::Body for Answer {
         frame.map(|frame| {
             Some(frame?.and_then(|frame| match frame.into_data() {
                 Ok(bytes) => self.portion(bytes).map(Frame::data).map_err(axum::Error::new),
-                Err(trailers) => {
-                    Ok(trailers.map_data(|bytes| Portion::new(bytes, &self.turn, None)))
-                }
+                // Trailers, which have no data.
+                Err(frame) => Ok(frame.map_data(|bytes| self.given(bytes, None))),
             }))
         })
     }
@@ -89,10 +106,9 @@ impl http_body::Body for Answer {
     }
 }
 
-impl Portion {
-    fn new(bytes: Bytes, turn: &Arc<Turn>, held: Option<Arc<Held>>) -> Self {
-        turn.given(bytes.len());
-        Self { bytes, turn: Arc::clone(turn), _held: held }
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.turn.taken(self.ahead);
     }
 }
 

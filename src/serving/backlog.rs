@@ -11,11 +11,10 @@ use axum::{
 };
 use bytesize::ByteSize;
 
-use crate::model::limits;
-
-/// Answers up to this size are not counted: they get through even while others fill the backlog, and
-/// no more of them can wait than there may be connections and requests on them.
-pub(super) const SMALL: usize = 64 * 1024;
+use crate::model::{
+    client::Instead,
+    limits::{self, SMALL_ANSWER as SMALL},
+};
 
 /// Counts the bytes of answers that have not been taken.
 pub(super) struct Backlog {
@@ -44,13 +43,16 @@ impl Backlog {
         if bytes <= SMALL {
             return Ok(None);
         }
-        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
-        let held = Held { backlog: Arc::clone(self), bytes };
-        if before.saturating_add(bytes) <= limits::bytes(self.max) {
-            return Ok(Some(held));
+        let max = limits::bytes(self.max);
+        // One that does not fit takes nothing, not even for a moment, from those that do.
+        let fitting = |waiting: usize| waiting.checked_add(bytes).filter(|sum| *sum <= max);
+        match self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fitting) {
+            Ok(_) => Ok(Some(Held { backlog: Arc::clone(self), bytes })),
+            Err(_) => {
+                super::count_hit("limits.answers");
+                Err(Overflow(self.max))
+            }
         }
-        super::count_hit("limits.answers");
-        Err(Overflow(self.max))
     }
 }
 
@@ -60,8 +62,14 @@ impl Drop for Held {
     }
 }
 
-impl IntoResponse for Overflow {
-    fn into_response(self) -> Response {
+impl Overflow {
+    /// What is said in place of `response`: what it brings along for this, or 503.
+    pub(super) fn answer(self, response: Response, instead: Option<Instead>) -> Response {
+        if let Some(Instead(body)) = instead {
+            let (mut head, _) = response.into_parts();
+            head.headers.remove(header::CONTENT_LENGTH);
+            return Response::from_parts(head, body.into());
+        }
         let retry_after = [(header::RETRY_AFTER, "5")];
         (StatusCode::SERVICE_UNAVAILABLE, retry_after, format!("{self}\n")).into_response()
     }

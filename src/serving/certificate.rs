@@ -64,7 +64,7 @@ pub enum BadCertificate {
 pub struct Certificate {
     files: Files,
     /// How they looked just before they were read.
-    looked: [Option<Look>; 2],
+    looked: Looks,
     current: Arc<Current>,
     config: Arc<ServerConfig>,
 }
@@ -107,34 +107,74 @@ impl Certificate {
 
     /// Looks at the files, for ever, and takes what they hold when it is new and good.
     pub async fn follow(self: Arc<Self>) {
-        let (mut known, mut before) = (self.looked, self.looked);
+        let mut watch = Watch::new(self.looked);
         let mut tick = tokio::time::interval(LOOK_INTERVAL);
         loop {
             tick.tick().await;
-            let now = self.files.look().await;
-            // Both files are replaced one after the other: they are read when they look the same
-            // for a second time.
-            let has_settled = now == before;
-            before = now;
-            if now == known || !has_settled {
+            if !watch.is_to_be_read(self.files.look().await) {
                 continue;
             }
-            known = now;
             match self.files.read(self.config.crypto_provider()).await {
                 Ok(certified) => {
+                    watch.is_read();
                     self.current.0.store(Arc::new(certified));
                     replacements("taken").increment(1);
                     tracing::info!(cert = %self.files.cert.display(), "a new certificate is served");
                 }
-                Err(error) => {
+                Err(error) if watch.is_news(&error) => {
                     replacements("refused").increment(1);
                     tracing::error!(
                         %error,
                         "the new certificate is not taken; the one before goes on being served"
                     );
                 }
+                Err(_told_before) => {}
             }
         }
+    }
+}
+
+/// When the files are to be read, and whether what is wrong with them has been said.
+struct Watch {
+    /// How they looked when they were read last.
+    known: Looks,
+    before: Looks,
+    /// What was wrong with them since.
+    complaint: Option<String>,
+}
+
+impl Watch {
+    fn new(known: Looks) -> Self {
+        Self { known, before: known, complaint: None }
+    }
+
+    /// Both files are replaced one after the other: they are read when they look the same for a
+    /// second time.
+    fn is_to_be_read(&mut self, now: Looks) -> bool {
+        let has_settled = now == self.before;
+        self.before = now;
+        if now == self.known {
+            self.complaint = None;
+        }
+        has_settled && now != self.known
+    }
+
+    /// They are served.
+    fn is_read(&mut self) {
+        (self.known, self.complaint) = (self.before, None);
+    }
+
+    /// Whether this has not been said yet. What they hold stays bad until they look different; but
+    /// what cannot be read may be readable at any time, by no change of the file: it is tried again.
+    fn is_news(&mut self, error: &BadCertificate) -> bool {
+        let is_final = !matches!(error, BadCertificate::Unreadable { .. });
+        if is_final {
+            self.known = self.before;
+        }
+        let told = error.to_string();
+        let is_news = is_final || self.complaint.as_ref() != Some(&told);
+        self.complaint = Some(told);
+        is_news
     }
 }
 
@@ -147,8 +187,11 @@ fn replacements(outcome: &'static str) -> Counter {
     counter!("mcp_hub_certificates_total", "outcome" => outcome)
 }
 
+/// What certificate and key look like; `None` of one that is not there.
+type Looks = [Option<Look>; 2];
+
 /// What a file looks like from outside.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Look {
     device: u64,
     inode: u64,
@@ -158,8 +201,7 @@ struct Look {
 }
 
 impl Files {
-    /// Certificate and key; `None` of one that is not there.
-    async fn look(&self) -> [Option<Look>; 2] {
+    async fn look(&self) -> Looks {
         [look(&self.cert).await, look(&self.key).await]
     }
 
@@ -201,4 +243,53 @@ async fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, BadCertificate>
         return Err(BadCertificate::TooLarge { key, path: path.to_owned() });
     }
     Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(length: u64) -> Looks {
+        [None, Some(Look { device: 1, inode: 1, modified: (0, 0), length })]
+    }
+
+    fn unreadable() -> BadCertificate {
+        let why = io::ErrorKind::PermissionDenied.into();
+        BadCertificate::Unreadable { key: "tls.key", path: "key.pem".into(), why }
+    }
+
+    #[test]
+    fn files_are_read_when_they_have_changed_and_settled() {
+        let mut watch = Watch::new(looks(1));
+        assert!(!watch.is_to_be_read(looks(1)));
+        assert!(!watch.is_to_be_read(looks(2)), "they may still be changing");
+        assert!(watch.is_to_be_read(looks(2)));
+        watch.is_read();
+        assert!(!watch.is_to_be_read(looks(2)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_tried_again_and_said_once() {
+        let mut watch = Watch::new(looks(1));
+        watch.is_to_be_read(looks(2));
+        for is_news in [true, false, false] {
+            assert!(watch.is_to_be_read(looks(2)));
+            assert_eq!(watch.is_news(&unreadable()), is_news);
+        }
+        assert!(watch.is_to_be_read(looks(2)));
+        watch.is_read();
+        assert!(!watch.is_to_be_read(looks(2)));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_read_again_when_it_has_changed() {
+        let mut watch = Watch::new(looks(1));
+        let bad = BadCertificate::TooLarge { key: "tls.key", path: "key.pem".into() };
+        for length in [2, 3] {
+            assert!(!watch.is_to_be_read(looks(length)));
+            assert!(watch.is_to_be_read(looks(length)));
+            assert!(watch.is_news(&bad));
+            assert!(!watch.is_to_be_read(looks(length)));
+        }
+    }
 }

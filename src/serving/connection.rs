@@ -1,11 +1,12 @@
 //! One connection, from its first byte until it is closed or becomes a WebSocket.
 
-use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc};
+use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     http::{Request, Response, StatusCode, Version},
+    response::IntoResponse,
 };
 use bytesize::ByteSize;
 use hyper::{body::Incoming, rt::Executor, service::Service};
@@ -45,6 +46,9 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 512 * 1024;
 /// What is taken of an answer over HTTP/2 before its client asks for it, in bytes.
 const SEND_BUFFER: usize = 64 * 1024;
+
+/// How long a connection on which nothing is under way may take to end when the hub stops.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What all connections are served with.
 pub(super) struct Host {
@@ -113,7 +117,11 @@ impl Host {
         peer: IpAddr,
         patience: Arc<Patience>,
     ) {
-        match timeout(self.limits.tls_handshake_time, self.secure(tls, stream)).await {
+        let handshake = timeout(self.limits.tls_handshake_time, self.secure(tls, stream));
+        let draining = self.lifecycle.draining();
+        // Who has no handshake has asked nothing.
+        let Some(handshake) = draining.run_until_cancelled(handshake).await else { return };
+        match handshake {
             Ok(Ok(stream)) => self.speak(stream, peer, true, patience).await,
             Ok(Err(error)) => tracing::debug!(client = %peer, %error, "no TLS handshake"),
             Err(_elapsed) => {
@@ -154,20 +162,26 @@ impl Host {
         let mut serving = pin!(serving);
         let mut draining = pin!(self.lifecycle.draining().cancelled_owned());
         let mut look = pin!(sleep(self.limits.request_head_time));
-        let mut is_ending = false;
+        let (mut is_ending, mut is_draining) = (false, false);
         loop {
             tokio::select! {
                 served = serving.as_mut() => {
                     if let Err(error) = served {
+                        head::count_refused(&*error);
                         tracing::debug!(client = %peer, error, "a connection broke");
                     }
                     return;
                 }
-                () = draining.as_mut(), if !is_ending => {
-                    is_ending = true;
+                () = draining.as_mut(), if !is_draining => {
+                    (is_ending, is_draining) = (true, true);
                     serving.as_mut().graceful_shutdown();
+                    look.as_mut().reset(Instant::now() + FAREWELL);
                 }
                 () = look.as_mut() => match patience.left() {
+                    // Only what was asked is waited for: not half a head, nor a client that is deaf
+                    // to its farewell.
+                    _ if is_draining && patience.has_rested_for(FAREWELL) => return,
+                    Ok(_) if is_draining => look.as_mut().reset(Instant::now() + FAREWELL),
                     Ok(left) => look.as_mut().reset(Instant::now() + left),
                     // Over HTTP/2 it is told so first.
                     Err(Overdue::Idle) if !is_ending => {
@@ -203,17 +217,16 @@ impl Answering {
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
         let turn = self.patience.begin(request.version() == Version::HTTP_2);
-        let head_max = self.head_max;
-        let is_too_large = head::bytes(&request) > limits::bytes(head_max);
         let client = self.proxies.client(self.peer, request.headers());
-        self.proxies.locate(&mut request, self.peer, self.is_secure);
+        let checked = head::check(&request, self.head_max)
+            .and_then(|()| self.proxies.locate(&mut request, self.peer, self.is_secure));
         request.extensions_mut().insert(ClientAddress(client));
         let backlog = Arc::clone(&self.backlog);
-        let answer = (!is_too_large).then(|| self.routes.call(request.map(Body::new)));
+        let answer = checked.map(|()| self.routes.call(request.map(Body::new)));
         async move {
             let response = match answer {
-                Some(answer) => answer.await?,
-                None => head::too_large(head_max),
+                Ok(answer) => answer.await?,
+                Err(bad) => bad.into_response(),
             };
             let status = response.status();
             if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {

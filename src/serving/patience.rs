@@ -11,6 +11,10 @@ use tokio::time::Instant;
 
 use crate::model::limits::Limits;
 
+/// What has to be taken within `limits.write_stall`, in bytes, of an answer of which that much waits:
+/// who took one byte now and then would else hold the whole of it for ever.
+pub(super) const PACE: usize = 64 * 1024;
+
 /// What a connection is waited for, and since when.
 pub(super) struct Patience {
     limits: Arc<Limits>,
@@ -42,7 +46,7 @@ enum Awaited {
 pub(super) enum Overdue {
     Head,
     Idle,
-    /// An answer over HTTP/2 is not taken. Of others [`super::stream::Stream`] knows.
+    /// An answer over HTTP/2 is not taken, or too slowly. Of others [`super::stream::Stream`] knows.
     Stalled,
 }
 
@@ -80,7 +84,8 @@ impl Patience {
 
     /// A request has come; it is under way until all of its turn is dropped.
     pub(super) fn begin(self: &Arc<Self>, is_one_of_many: bool) -> Arc<Turn> {
-        let unread = is_one_of_many.then(|| Mutex::new(Unread { bytes: 0, since: Instant::now() }));
+        let unread = is_one_of_many
+            .then(|| Mutex::new(Unread { bytes: 0, taken: 0, since: Instant::now() }));
         let turn = Arc::new(Turn { patience: Arc::clone(self), unread });
         let mut state = self.state.lock();
         state.in_flight += 1;
@@ -92,6 +97,12 @@ impl Patience {
             state.turns.push(Arc::downgrade(&turn));
         }
         turn
+    }
+
+    /// Whether no request has been under way for `time`.
+    pub(super) fn has_rested_for(&self, time: Duration) -> bool {
+        let state = self.state.lock();
+        state.in_flight == 0 && state.since.elapsed() >= time
     }
 
     /// How long the connection may be left alone; or why not.
@@ -129,8 +140,16 @@ pub(super) struct Turn {
 
 struct Unread {
     bytes: usize,
-    /// When some were taken last, or there were none.
+    /// Those taken since then.
+    taken: usize,
+    /// When [`PACE`] was reached last, or nothing waited.
     since: Instant,
+}
+
+impl Unread {
+    fn begin(&mut self) {
+        (self.taken, self.since) = (0, Instant::now());
+    }
 }
 
 impl Turn {
@@ -138,7 +157,7 @@ impl Turn {
         let Some(unread) = &self.unread else { return };
         let mut unread = unread.lock();
         if unread.bytes == 0 {
-            unread.since = Instant::now();
+            unread.begin();
         }
         unread.bytes += bytes;
     }
@@ -147,7 +166,10 @@ impl Turn {
         let Some(unread) = &self.unread else { return };
         let mut unread = unread.lock();
         unread.bytes -= bytes;
-        unread.since = Instant::now();
+        unread.taken += bytes;
+        if unread.bytes == 0 || unread.taken >= PACE {
+            unread.begin();
+        }
     }
 
     fn has_waited(&self) -> Duration {
@@ -238,5 +260,22 @@ mod tests {
             drop(patience.begin(true));
         }
         assert!(patience.state.lock().turns.len() < 10, "what is over is forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_taken_too_slowly_is_not_taken() {
+        let limits = Limits::default();
+        for (size, taken, is_enough) in
+            [(PACE * 4, PACE - 1, false), (PACE * 4, PACE, true), (2, 1, false), (2, 2, true)]
+        {
+            let patience = patience();
+            let turn = patience.begin(true);
+            turn.given(size);
+            advance(limits.write_stall - MOMENT).await;
+            (0..taken).for_each(|_| turn.taken(1));
+            patience.left().unwrap();
+            advance(MOMENT).await;
+            assert_eq!(patience.left().is_ok(), is_enough, "{taken} of {size}");
+        }
     }
 }

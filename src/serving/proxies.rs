@@ -9,6 +9,8 @@ use axum::http::{
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::head::BadHead;
+
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -73,13 +75,22 @@ impl Proxies {
 
     /// Makes the request's URI say by which scheme and host the client found the hub, where that is
     /// not plain HTTP and the `Host` it names. HTTP/2 has it there anyway (RFC 9113 §8.3.1).
-    pub(super) fn locate<B>(&self, request: &mut Request<B>, peer: IpAddr, is_secure: bool) {
+    ///
+    /// # Errors
+    ///
+    /// A trusted proxy names no host.
+    pub(super) fn locate<B>(
+        &self,
+        request: &mut Request<B>,
+        peer: IpAddr,
+        is_secure: bool,
+    ) -> Result<(), BadHead> {
         let headers = request.headers();
         let is_told = self.contain(peer);
         let told = |name| if is_told { first(headers, name) } else { None };
         let (scheme, host) = (told(&FORWARDED_PROTO), told(&FORWARDED_HOST));
         if scheme.is_none() && host.is_none() && (!is_secure || request.uri().scheme().is_some()) {
-            return;
+            return Ok(());
         }
         let scheme = match scheme {
             Some(scheme) if scheme.eq_ignore_ascii_case("https") => Scheme::HTTPS,
@@ -88,28 +99,36 @@ impl Proxies {
             _ => Scheme::HTTP,
         };
         let authority = match host {
-            Some(host) => host.parse().ok(),
+            Some(host) => Some(authority_of(host).ok_or(BadHead::ForwardedHost)?),
             None => named_authority(request.uri(), headers),
         };
-        // `user@host` is no host (RFC 9110 §4.2.4), and is not made one here.
-        let authority = authority.filter(|authority| !authority.as_str().contains('@'));
         let mut parts = request.uri().clone().into_parts();
         (parts.scheme, parts.authority) = (Some(scheme), authority);
-        // One without a path or a host stays as it is, and is refused as such.
+        // One without a path or a host stays as it is: it finds no page, or its host is none of ours.
         if let Ok(uri) = Uri::from_parts(parts) {
             *request.uri_mut() = uri;
         }
+        Ok(())
     }
 }
 
 fn named_authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
-    let named = || headers.get(header::HOST)?.to_str().ok()?.parse().ok();
-    uri.authority().cloned().or_else(named)
+    let named = || authority_of(headers.get(header::HOST)?.to_str().ok()?);
+    uri.authority().cloned().filter(is_host).or_else(named)
 }
 
-/// What was said first: by the proxy that the client itself spoke to.
+fn authority_of(text: &str) -> Option<Authority> {
+    text.parse().ok().filter(is_host)
+}
+
+/// `user@host` is no host (RFC 9110 §4.2.4), and is not made one here.
+fn is_host(authority: &Authority) -> bool {
+    !authority.as_str().contains('@')
+}
+
+/// What was said first: by the proxy that the client itself spoke to. Nothing, of what is no text.
 fn first<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()?.split(',').next().map(str::trim)
+    headers.get(name)?.to_str().unwrap_or_default().split(',').next().map(str::trim)
 }
 
 /// An address with or without a port, in brackets or not.
@@ -164,8 +183,10 @@ mod tests {
     ) -> String {
         let request = Request::get("/mcp?a=b").header("host", "hub.lan:8080");
         let mut request = change(request).body(()).unwrap();
-        proxies().locate(&mut request, peer, is_secure);
-        request.uri().to_string()
+        match proxies().locate(&mut request, peer, is_secure) {
+            Ok(()) => request.uri().to_string(),
+            Err(why) => why.to_string(),
+        }
     }
 
     #[test]
@@ -183,7 +204,8 @@ mod tests {
         assert_eq!(located(PROXY, false, odd), "http://hub.lan:8080/mcp?a=b");
         for bad in ["a b", "hub.example.com@evil.example.com", ""] {
             let bad = |request: request::Builder| request.header("x-forwarded-host", bad);
-            assert_eq!(located(PROXY, false, bad), "/mcp?a=b");
+            assert_eq!(located(PROXY, false, bad), BadHead::ForwardedHost.to_string(), "refused");
+            assert_eq!(located(ip("192.0.2.1"), false, bad), "/mcp?a=b", "not so of anybody else");
         }
     }
 

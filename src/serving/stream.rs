@@ -1,5 +1,5 @@
 //! A socket that is counted as long as it is open, tells when something is heard, and gives up a peer
-//! that takes nothing.
+//! that takes nothing, or too little.
 
 use std::{
     io::{self, IoSlice},
@@ -15,15 +15,20 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{admission::Place, patience::Patience};
+use super::{
+    admission::Place,
+    patience::{PACE, Patience},
+};
 
 /// An accepted connection. Below TLS, HTTP and WebSocket alike, so that none escapes it.
 pub(super) struct Stream {
     socket: TcpStream,
     patience: Arc<Patience>,
     write_stall: Duration,
-    /// Runs while a write waits.
+    /// Runs from when a write waits until enough has been written.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Bytes written meanwhile.
+    taken: usize,
     _place: Place,
 }
 
@@ -34,7 +39,7 @@ impl Stream {
         write_stall: Duration,
         place: Place,
     ) -> Self {
-        Self { socket, patience, write_stall, stalled: None, _place: place }
+        Self { socket, patience, write_stall, stalled: None, taken: 0, _place: place }
     }
 
     /// The first byte that the peer says, left where it is; `None` when it says none.
@@ -44,15 +49,20 @@ impl Stream {
         Ok((read > 0).then_some(byte[0]))
     }
 
-    /// What a write has come to; an error, when it has waited for too long.
-    fn watched<T>(
+    /// What a write has come to; an error, when too little was written in the time there is.
+    fn watched(
         &mut self,
         cx: &mut Context<'_>,
-        write: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if write.is_ready() {
-            self.stalled = None;
-            return write;
+        write: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = write {
+            if self.stalled.is_some() {
+                self.taken += written.as_ref().map_or(0, |written| *written);
+            }
+            if self.taken >= PACE {
+                self.relax();
+            }
+            return Poll::Ready(written);
         }
         let patience = self.write_stall;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
@@ -60,8 +70,13 @@ impl Stream {
             return Poll::Pending;
         }
         super::count_hit("limits.write_stall");
-        let why = format!("the peer took nothing for {patience:?} (limits.write_stall)");
+        let why = format!("the peer took too little in {patience:?} (limits.write_stall)");
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
+    }
+
+    /// Enough has been written, or all there was.
+    fn relax(&mut self) {
+        (self.stalled, self.taken) = (None, 0);
     }
 }
 
@@ -102,7 +117,9 @@ impl AsyncWrite for Stream {
         self.socket.is_write_vectored()
     }
 
+    /// Called when all that was to be written has been.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.relax();
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 

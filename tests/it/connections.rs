@@ -8,9 +8,9 @@ use std::{
 use bytesize::ByteSize;
 use mcp_hub::model::limits::Limits;
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     task::JoinSet,
     time::{Instant, timeout},
 };
@@ -97,6 +97,20 @@ async fn the_head_of_a_request_has_a_size() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{length}: {answer}");
         assert!(length != MAX + 1 || answer.contains("limits.request_head"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_head_has_one_host_and_a_hundred_headers_at_most() {
+    let hub = TestHub::start().await;
+    let answer = async |headers: &str| {
+        let mut raw = Raw::open(hub.url()).await;
+        raw.say(&format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n")).await;
+        raw.answer().await
+    };
+    assert!(answer(&"x: 1\r\n".repeat(99)).await.starts_with("HTTP/1.1 200 "));
+    assert!(answer(&"x: 1\r\n".repeat(100)).await.starts_with("HTTP/1.1 431 "));
+    let refused = answer("host: localhost\r\n").await;
+    assert!(refused.starts_with("HTTP/1.1 400 ") && refused.contains("Host"), "{refused}");
 }
 
 /// A hub whose connections are waited for no longer than `SOON`, for one reason or another.
@@ -207,6 +221,63 @@ async fn so_is_who_takes_frames_but_no_answer_over_http2() {
     timeout(PATIENCE, reading).await.expect("it has been cut off");
 }
 
+/// A frame of HTTP/2 (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("small").to_be_bytes();
+    [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+#[tokio::test]
+async fn so_is_who_takes_a_byte_now_and_then() {
+    let (hub, _serving) = stage().await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"large","arguments":{},
+        "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    let mut head = Vec::new();
+    for (name, value) in [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", "/mcp"),
+        ("content-type", "application/json"),
+        ("accept", "application/json"),
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "large"),
+    ] {
+        // Literal, not indexed (RFC 7541 §6.2.2).
+        head.push(0);
+        for text in [name, value] {
+            head.push(u8::try_from(text.len()).expect("short"));
+            head.extend_from_slice(text.as_bytes());
+        }
+    }
+    let mut raw = Raw::open(hub.url()).await;
+    let asked = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        // SETTINGS_INITIAL_WINDOW_SIZE is 0.
+        frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]),
+        frame(1, 4, 1, &head),
+        frame(0, 1, 1, body.as_bytes()),
+    ]
+    .concat();
+    let begun = Instant::now();
+    raw.socket.write_all(&asked).await.expect("the connection is open");
+    let (mut reader, mut writer) = raw.socket.split();
+    let mut heard = Vec::new();
+    let hearing = async { while matches!(reader.read_buf(&mut heard).await, Ok(1..)) {} };
+    let asking = async {
+        // WINDOW_UPDATE, of one byte each.
+        while writer.write_all(&frame(8, 0, 1, &[0, 0, 0, 1])).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let ended = async { tokio::join!(hearing, asking) };
+    timeout(PATIENCE, ended).await.expect("it is hung up on");
+    assert!(begun.elapsed() >= SOON, "it had {:?}", begun.elapsed());
+    let first = frame(0, 0, 1, b"{");
+    assert!(heard.windows(first.len()).any(|part| part == first), "the answer had begun");
+}
+
 #[tokio::test]
 async fn so_is_a_provider_that_does_not_take_its_calls() {
     let hub = TestHub::with(|config| config.limits.write_stall = SOON).await;
@@ -266,12 +337,17 @@ async fn answers_that_are_not_taken_have_a_bound_together() {
     let request =
         || client.modern_request("tools/call", json!({ "name": "large", "arguments": {} }));
     let refused = request().send().await.expect("an answer");
-    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(refused.headers()["retry-after"], "5");
-    assert!(refused.text().await.expect("a body").contains("limits.answers"));
+    // The tool has run: nothing is to make the client call it again.
+    assert_eq!(refused.status(), StatusCode::OK);
+    assert_eq!(refused.headers().get("retry-after"), None);
+    let refused: Value = refused.json().await.expect("JSON");
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(1), &json!(-31000)));
+    let why = refused["error"]["message"].as_str().expect("a text");
+    assert!(why.contains("carried out") && why.contains("limits.answers"), "{why}");
     assert_eq!(client.tools().await, ["large"], "small answers get through");
     drop(greedy);
-    let answered = async { while request().send().await.expect("an answer").status() != 200 {} };
+    let answered =
+        async { while McpClient::send(request()).await.messages[0]["error"].is_object() {} };
     timeout(PATIENCE, answered).await.expect("there is room again");
 }
 

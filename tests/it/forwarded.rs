@@ -51,6 +51,8 @@ async fn a_trusted_proxy_does_not_open_the_hub_to_other_hosts() {
     let hub = behind("127.0.0.1").await;
     let (status, _) = told(&hub, &[("x-forwarded-host", "evil.example.com")]).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
+    let (status, _) = told(&hub, &[("x-forwarded-host", "user@hub.example.com")]).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use crate::support::{
     McpClient, PATIENCE, TestHub, TestProvider,
     binary::Process,
     provider::{text, tool},
+    raw::Raw,
 };
 
 async fn get(url: &str, path: &str) -> (StatusCode, String) {
@@ -138,6 +139,23 @@ async fn over_http2_calls_finish_too_and_idle_connections_hold_nothing_up() {
     let (answer, took) = tokio::join!(busy.call("t", json!({})), stop);
     assert_eq!(answer.said(), "finished");
     assert!(took < Duration::from_secs(2), "requests were waited for another {took:?}");
+}
+
+#[tokio::test]
+async fn who_asks_nothing_holds_nothing_up() {
+    // Half a head, half of a second one, and somebody over HTTP/2 who is deaf to all that he hears.
+    let deaf = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for said in ["", "GET /healthz HT", deaf] {
+        let hub = TestHub::start().await;
+        let mut first = Raw::open(hub.url()).await;
+        first.say(said).await;
+        let mut second = Raw::open(hub.url()).await;
+        second.get("/healthz").await;
+        second.say("GET ").await;
+        let begun = Instant::now();
+        hub.stop().await;
+        assert!(begun.elapsed() < Duration::from_secs(4), "{said:?} held it {:?}", begun.elapsed());
+    }
 }
 
 #[tokio::test]

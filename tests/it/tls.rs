@@ -281,6 +281,16 @@ async fn who_begins_no_handshake_is_hung_up_on() {
 }
 
 #[tokio::test]
+async fn half_a_handshake_does_not_hold_up_a_stop() {
+    let (hub, ..) = hub().await;
+    let halfway = Raw::open(hub.url()).await;
+    halfway.socket.try_write(&[22, 3, 1]).expect("written");
+    let begun = Instant::now();
+    hub.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn a_hub_with_tls_says_https_of_itself() {
     let (hub, _folder, authority) = hub().await;
     for http in [trusting(&authority.pem).http1_only(), trusting(&authority.pem)] {
