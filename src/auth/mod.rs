@@ -67,7 +67,8 @@ impl Gate {
     }
 
     /// Checks `Host` and `Origin`, then the token in `Authorization`. Whoever has none that is good is
-    /// told to come back with one for `scope`.
+    /// told to come back with one for `scope`. Where no tokens are asked for, that header is not read:
+    /// it may be meant for a proxy before this hub.
     pub async fn enter(
         &self,
         uri: &Uri,
@@ -76,8 +77,9 @@ impl Gate {
         now: UnixTime,
     ) -> Result<User, Denial> {
         self.knows(uri, headers)?;
+        let Some(tokens) = &self.tokens else { return Ok(User::public()) };
         let token = self.authorization(headers, scope)?;
-        self.know(token, scope, now).await
+        self.know(tokens, token, scope, now).await
     }
 
     /// As [`Self::enter`], but takes the token from `bearer.<token>` among the WebSocket
@@ -90,9 +92,10 @@ impl Gate {
         now: UnixTime,
     ) -> Result<User, Denial> {
         self.knows(uri, headers)?;
+        let Some(tokens) = &self.tokens else { return Ok(User::public()) };
         let offered = || subprotocols(headers).find_map(|name| name.strip_prefix("bearer."));
         let token = self.authorization(headers, scope)?.or_else(offered);
-        self.know(token, scope, now).await
+        self.know(tokens, token, scope, now).await
     }
 
     /// The token in `Authorization`, if there is that header.
@@ -106,8 +109,13 @@ impl Gate {
         token.map(Some).ok_or_else(|| self.denial(scope, Reason::NotBearer))
     }
 
-    async fn know(&self, token: Option<&str>, scope: Scope, now: UnixTime) -> Result<User, Denial> {
-        let Some(tokens) = &self.tokens else { return Ok(User::public()) };
+    async fn know(
+        &self,
+        tokens: &Tokens,
+        token: Option<&str>,
+        scope: Scope,
+        now: UnixTime,
+    ) -> Result<User, Denial> {
         let verified = match token {
             None => Err(Reason::NoToken(tokens.maker())),
             Some(token) => tokens.verify(token, now).await,

@@ -141,6 +141,18 @@ async fn without_a_token_nobody_is_let_in_and_the_challenge_names_no_error() {
 }
 
 #[tokio::test]
+async fn where_no_token_is_asked_for_authorization_is_somebody_elses_business() {
+    let hub = TestHub::start().await;
+    for other in ["Basic YTpi", "Bearer", "Negotiate", "Bearer made-up"] {
+        let request = McpClient::new(&hub).modern_request("tools/list", json!({}));
+        let answer = McpClient::send(request.header("authorization", other)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{other}");
+        let (status, _) = knock(&hub, "", &[("authorization", other)]).await;
+        assert_eq!(status, 101, "{other}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_in_the_url_is_no_token() {
     let hub = TestHub::with_users().await;
     let token = token("alice");
