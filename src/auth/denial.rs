@@ -39,13 +39,19 @@ pub enum Reason {
     Expired(Maker),
     #[error("the token is not valid: {0}")]
     BadToken(String),
-    #[error(
-        "the token cannot be judged now: the keys of its issuer could not be fetched; \
-         try again soon"
-    )]
-    NoKeys { retry_after: Duration },
+    #[error("the token cannot be judged now: {why}; try again soon")]
+    NoKeys { why: Unjudged, retry_after: Duration },
     #[error("the token lacks the scope {0}")]
     MissingScope(Scope),
+}
+
+/// Why it is not known whether a token is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unjudged {
+    #[error("the keys of its issuer could not be fetched")]
+    Unfetched,
+    #[error("too many requests wait already for the next fetch of its issuer's keys")]
+    Crowded,
 }
 
 /// Who makes the tokens this hub asks for.
@@ -146,7 +152,7 @@ impl Denial {
     /// The header that goes with that status: a challenge with 401 and 403 (RFC 6750 §3), the time
     /// to wait with 503 (RFC 9110 §10.2.3).
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
-        if let Reason::NoKeys { retry_after } = self.reason {
+        if let Reason::NoKeys { retry_after, .. } = self.reason {
             return Some((header::RETRY_AFTER, retry_after.as_secs().max(1).into()));
         }
         let challenge = HeaderValue::try_from(self.challenge.as_deref()?).ok()?;
@@ -228,7 +234,8 @@ mod tests {
 
     #[test]
     fn what_no_token_helps_against_has_no_challenge() {
-        for reason in [Reason::CrossSite, Reason::NoKeys { retry_after: Duration::ZERO }] {
+        let no_keys = Reason::NoKeys { why: Unjudged::Unfetched, retry_after: Duration::ZERO };
+        for reason in [Reason::CrossSite, no_keys] {
             assert_eq!(challenge(Scope::Tools, Some("https://hub"), &reason), None);
         }
     }

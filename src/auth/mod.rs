@@ -24,7 +24,7 @@ use axum::http::{HeaderMap, Uri, header};
 
 pub(crate) use self::claims::Bearer;
 pub use self::{
-    denial::{Denial, Maker, Reason},
+    denial::{Denial, Maker, Reason, Unjudged},
     hosts::Hosts,
     options::{BadOptions, IssuerOptions, Options},
     resource::Resource,

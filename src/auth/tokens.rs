@@ -75,14 +75,18 @@ impl Tokens {
 
     /// As [`Self::judge`], once `server` has been asked for the key that was missing.
     async fn judge_again(&self, token: &str, server: &KeyServer) -> Result<Bearer, Reason> {
-        let was_asked = server.refreshed().await;
-        match self.judge(token) {
-            Ok(bearer) => Ok(bearer),
-            Err(Unproven::Refused(why)) => Err(why),
-            Err(Unproven::Missing(_)) if was_asked && !server.is_failing() => {
-                Err(Reason::bad("it is signed with a key that its issuer does not have"))
+        let no_keys = |why| Reason::NoKeys { why, retry_after: server.retry_after() };
+        let mut asked = server.ask().map_err(no_keys)?;
+        loop {
+            let fetched = asked.fetched().await;
+            match self.judge(token) {
+                Ok(bearer) => return Ok(bearer),
+                Err(Unproven::Refused(why)) => return Err(why),
+                Err(Unproven::Missing(_)) => {}
             }
-            Err(Unproven::Missing(_)) => Err(Reason::NoKeys { retry_after: server.retry_after() }),
+            if fetched.map_err(no_keys)? {
+                return Err(Reason::bad("it is signed with a key that its issuer does not have"));
+            }
         }
     }
 
