@@ -259,11 +259,20 @@ mod tests {
             (hs256(r#"{"sub":"a","exp":-1}"#), "`exp` is no time"),
             (hs256(r#"{"sub":"a","exp":1e300}"#), "`exp` is no time"),
             (hs256(r#"{"sub":"a","exp":2000000,"nbf":"soon"}"#), "invalid type"),
-            (hs256(r#"{"sub":"a","exp":2000000,"nbf":1000001}"#), "not valid yet"),
+            (hs256(r#"{"sub":"a","exp":2000000,"nbf":1000061}"#), "not valid yet"),
             (hs256(r#"{"sub":" ","exp":2000000}"#), "`sub` is empty or odd"),
             (hs256(r#"{"sub":"a","exp":1000000}"#), "expired"),
         ] {
             refused(&plain, &token, why).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_clock_of_an_issuer_may_be_a_minute_ahead() {
+        let plain = options(None, None);
+        for nbf in [1, 1_000_000, 1_000_001, 1_000_060] {
+            let token = hs256(&format!(r#"{{"sub":"a","exp":2000000,"nbf":{nbf}}}"#));
+            verified(&plain, &token, NOW).await.unwrap();
         }
     }
 
