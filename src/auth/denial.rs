@@ -34,7 +34,7 @@ pub enum Reason {
     #[error("a token is needed: send `Authorization: Bearer <token>`; {0}")]
     NoToken(Maker),
     #[error("the Authorization header does not have the form `Bearer <token>`")]
-    NotBearer,
+    Malformed,
     #[error("the token has expired; {0}")]
     Expired(Maker),
     #[error("the token is not valid: {0}")]
@@ -76,7 +76,7 @@ const LABELS: [&str; 9] = [
     "origin",
     "cross_site",
     "no_token",
-    "not_bearer",
+    "malformed",
     "expired",
     "bad_token",
     "no_keys",
@@ -91,7 +91,7 @@ impl Reason {
             Self::Origin(_) => "origin",
             Self::CrossSite => "cross_site",
             Self::NoToken(_) => "no_token",
-            Self::NotBearer => "not_bearer",
+            Self::Malformed => "malformed",
             Self::Expired(_) => "expired",
             Self::BadToken(_) => "bad_token",
             Self::NoKeys { .. } => "no_keys",
@@ -134,13 +134,14 @@ impl Denial {
         tracing::debug!(why = %self, "not let in");
     }
 
-    /// The status of an answer that is nothing but this.
+    /// The status of an answer that is nothing but this (RFC 6750 §3.1).
     pub fn status(&self) -> StatusCode {
         match self.reason {
             Reason::Host(_) | Reason::Origin(_) | Reason::CrossSite | Reason::MissingScope(_) => {
                 StatusCode::FORBIDDEN
             }
-            Reason::NoToken(_) | Reason::NotBearer | Reason::Expired(_) | Reason::BadToken(_) => {
+            Reason::Malformed => StatusCode::BAD_REQUEST,
+            Reason::NoToken(_) | Reason::Expired(_) | Reason::BadToken(_) => {
                 StatusCode::UNAUTHORIZED
             }
             // 401 would say that the token is at fault, and send its bearer for another one
@@ -149,7 +150,7 @@ impl Denial {
         }
     }
 
-    /// The header that goes with that status: a challenge with 401 and 403 (RFC 6750 §3), the time
+    /// The header that goes with that status: a challenge with 400, 401 and 403 (RFC 6750 §3), the time
     /// to wait with 503 (RFC 9110 §10.2.3).
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         if let Reason::NoKeys { retry_after, .. } = self.reason {
@@ -170,7 +171,7 @@ fn challenge(scope: Scope, metadata: Option<&str>, reason: &Reason) -> Option<St
         }
         // RFC 6750 §3.1: no error code when the request brought no token at all.
         Reason::NoToken(_) => {}
-        Reason::NotBearer => say("error", "invalid_request"),
+        Reason::Malformed => say("error", "invalid_request"),
         Reason::Expired(_) => {
             say("error", "invalid_token");
             say("error_description", "the token has expired");
@@ -216,6 +217,11 @@ mod tests {
         let why = "the token lacks the scope mcp:tools";
         for (reason, bare, full) in [
             (Reason::NoToken(Maker::Hub), "Bearer".to_owned(), format!("Bearer {metadata}")),
+            (
+                Reason::Malformed,
+                r#"Bearer error="invalid_request""#.into(),
+                format!(r#"Bearer error="invalid_request", {metadata}"#),
+            ),
             (
                 Reason::bad("x"),
                 r#"Bearer error="invalid_token""#.into(),
