@@ -936,4 +936,22 @@ async fn a_parameter_that_is_null_counts_as_absent() {
     }
     let listed = client.modern("tools/list", json!({ "cursor": null })).await;
     assert_eq!(names(listed.result()), ["go"]);
+
+    // So it is in `_meta`, but for what every request has to say there.
+    let method = ("mcp-method", "tools/list");
+    let headers = [("mcp-protocol-version", MODERN), method];
+    let with = |key: &str| {
+        let mut meta = meta(MODERN);
+        meta[key] = Value::Null;
+        request("tools/list", &json!({ "_meta": meta }))
+    };
+    let modern = |name: &str| format!("io.modelcontextprotocol/{name}");
+    for key in ["progressToken", "traceparent", &modern("logLevel"), &modern("clientInfo")] {
+        accepted(&client, &headers, &with(key)).await;
+    }
+    for key in [modern("protocolVersion"), modern("clientCapabilities")] {
+        refused(&client, &headers, &with(&key), (400, -32602)).await;
+    }
+    let legacy = json!({ "_meta": { "progressToken": null } });
+    session.request(2, "tools/list", legacy).await.result();
 }
