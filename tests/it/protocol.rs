@@ -565,6 +565,34 @@ async fn header_and_body_settle_the_era_together() {
 }
 
 #[tokio::test]
+async fn two_version_headers_are_refused_whatever_they_say() {
+    let hub = TestHub::start().await;
+    let client = McpClient::new(&hub);
+    let session = client.initialize("2025-11-25").await;
+    let version = |version| ("mcp-protocol-version", version);
+    let of_session = ("mcp-session-id", &*session.id);
+    let bare = request("tools/list", &json!({}));
+    let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let batch = json!([bare]);
+    for second in ["2025-11-25", "2025-06-18", MODERN, "v999"] {
+        let headers = [version("2025-11-25"), version(second), of_session];
+        for body in [&bare, &note, &batch] {
+            let answer = post(&client, &headers, body).await;
+            assert_eq!(answer.status, 400, "{second}: {body}");
+            assert!(answer.text.contains("twice"), "{second}: {}", answer.text);
+        }
+        for method in [Method::GET, Method::DELETE] {
+            let request = headers.iter().fold(client.request(method), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+            let answer = McpClient::send(request.header("accept", "text/event-stream")).await;
+            assert_eq!(answer.status, 400, "{second}");
+            assert!(answer.text.contains("twice"), "{second}: {}", answer.text);
+        }
+    }
+}
+
+#[tokio::test]
 async fn responses_belong_to_sessions_only() {
     let hub = TestHub::start().await;
     let client = McpClient::new(&hub);
@@ -627,14 +655,13 @@ async fn pages_of_listed_origins_are_let_read_and_no_others() {
     };
     let asks = async |path: &str, origin: &str| {
         let request = http.request(Method::OPTIONS, format!("{}{path}", hub.url()));
-        let request = request.header("origin", origin).header("access-control-request-method", "GET");
+        let request =
+            request.header("origin", origin).header("access-control-request-method", "GET");
         request.header("access-control-request-headers", sent).send().await.expect("an answer")
     };
-    for (path, methods) in [
-        ("/mcp", "GET, POST, DELETE"),
-        ("/api/v1/tools", "GET"),
-        ("/api/v1/plugins/x", "GET"),
-    ] {
+    for (path, methods) in
+        [("/mcp", "GET, POST, DELETE"), ("/api/v1/tools", "GET"), ("/api/v1/plugins/x", "GET")]
+    {
         let answer = asks(path, APP).await;
         assert_eq!(answer.status(), 204, "{path}");
         assert_eq!(told(&answer, "access-control-allow-origin").as_deref(), Some(APP), "{path}");
