@@ -216,6 +216,20 @@ async fn a_key_that_is_published_during_a_fetch_is_found_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_token_that_names_no_key_is_tried_with_all() {
+    let pairs: Vec<_> = (0..64).map(|id| Pair::new(&id.to_string(), Algorithm::ES256)).collect();
+    let server = KeyServer::publishing(&pairs.iter().collect::<Vec<_>>()).await;
+    let hub = hub_of(&server).await;
+    let nameless = Header::new(Algorithm::ES256);
+    let claims = json!({ "sub": "alice", "exp": in_an_hour() });
+    for pair in [&pairs[0], &pairs[4], &pairs[63]] {
+        assert_eq!(hub.tried(&pair.sign_with(&nameless, &claims)).await, 200, "{}", pair.id);
+    }
+    let stranger = Pair::new("0", Algorithm::ES256).sign_with(&nameless, &claims);
+    assert_eq!(hub.tried(&stranger).await, 401);
+}
+
+#[tokio::test]
 async fn a_withdrawn_key_is_good_until_the_next_refresh_and_no_longer() {
     let (old, new) = (Pair::new("old", Algorithm::EdDSA), Pair::new("new", Algorithm::EdDSA));
     let server = KeyServer::publishing(&[&old]).await;
