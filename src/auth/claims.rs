@@ -1,5 +1,7 @@
 //! What a token says of its bearer, and by which rules that is believed.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::{
@@ -7,6 +9,10 @@ use super::{
     user::Scopes,
 };
 use crate::model::{clock::UnixTime, id::UserId};
+
+/// How much the clock of an issuer may be ahead of this one (RFC 7519 §4.1.5): a token that was made
+/// just now would else not be valid yet. There is none for `exp`, which sockets and streams end by.
+const LEEWAY: Duration = Duration::from_secs(60);
 
 /// What is read of a token. Times may have a fraction (RFC 7519 §2).
 #[derive(Debug, Deserialize)]
@@ -67,7 +73,7 @@ impl Bearer {
         if now >= self.expires {
             return Err(Reason::Expired(maker));
         }
-        if self.starts.is_some_and(|starts| now < starts) {
+        if self.starts.is_some_and(|starts| now.after(LEEWAY) < starts) {
             return Err(Reason::bad("it is not valid yet"));
         }
         Ok(())

@@ -34,18 +34,24 @@ pub enum Reason {
     #[error("a token is needed: send `Authorization: Bearer <token>`; {0}")]
     NoToken(Maker),
     #[error("the Authorization header does not have the form `Bearer <token>`")]
-    NotBearer,
+    Malformed,
     #[error("the token has expired; {0}")]
     Expired(Maker),
     #[error("the token is not valid: {0}")]
     BadToken(String),
-    #[error(
-        "the token cannot be judged now: the keys of its issuer could not be fetched; \
-         try again soon"
-    )]
-    NoKeys { retry_after: Duration },
+    #[error("the token cannot be judged now: {why}; try again soon")]
+    NoKeys { why: Unjudged, retry_after: Duration },
     #[error("the token lacks the scope {0}")]
     MissingScope(Scope),
+}
+
+/// Why it is not known whether a token is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unjudged {
+    #[error("the keys of its issuer could not be fetched")]
+    Unfetched,
+    #[error("too many requests wait already for the next fetch of its issuer's keys")]
+    Crowded,
 }
 
 /// Who makes the tokens this hub asks for.
@@ -70,7 +76,7 @@ const LABELS: [&str; 9] = [
     "origin",
     "cross_site",
     "no_token",
-    "not_bearer",
+    "malformed",
     "expired",
     "bad_token",
     "no_keys",
@@ -85,7 +91,7 @@ impl Reason {
             Self::Origin(_) => "origin",
             Self::CrossSite => "cross_site",
             Self::NoToken(_) => "no_token",
-            Self::NotBearer => "not_bearer",
+            Self::Malformed => "malformed",
             Self::Expired(_) => "expired",
             Self::BadToken(_) => "bad_token",
             Self::NoKeys { .. } => "no_keys",
@@ -128,13 +134,14 @@ impl Denial {
         tracing::debug!(why = %self, "not let in");
     }
 
-    /// The status of an answer that is nothing but this.
+    /// The status of an answer that is nothing but this (RFC 6750 §3.1).
     pub fn status(&self) -> StatusCode {
         match self.reason {
             Reason::Host(_) | Reason::Origin(_) | Reason::CrossSite | Reason::MissingScope(_) => {
                 StatusCode::FORBIDDEN
             }
-            Reason::NoToken(_) | Reason::NotBearer | Reason::Expired(_) | Reason::BadToken(_) => {
+            Reason::Malformed => StatusCode::BAD_REQUEST,
+            Reason::NoToken(_) | Reason::Expired(_) | Reason::BadToken(_) => {
                 StatusCode::UNAUTHORIZED
             }
             // 401 would say that the token is at fault, and send its bearer for another one
@@ -143,10 +150,10 @@ impl Denial {
         }
     }
 
-    /// The header that goes with that status: a challenge with 401 and 403 (RFC 6750 §3), the time
+    /// The header that goes with that status: a challenge with 400, 401 and 403 (RFC 6750 §3), the time
     /// to wait with 503 (RFC 9110 §10.2.3).
     pub fn header(&self) -> Option<(HeaderName, HeaderValue)> {
-        if let Reason::NoKeys { retry_after } = self.reason {
+        if let Reason::NoKeys { retry_after, .. } = self.reason {
             return Some((header::RETRY_AFTER, retry_after.as_secs().max(1).into()));
         }
         let challenge = HeaderValue::try_from(self.challenge.as_deref()?).ok()?;
@@ -164,7 +171,7 @@ fn challenge(scope: Scope, metadata: Option<&str>, reason: &Reason) -> Option<St
         }
         // RFC 6750 §3.1: no error code when the request brought no token at all.
         Reason::NoToken(_) => {}
-        Reason::NotBearer => say("error", "invalid_request"),
+        Reason::Malformed => say("error", "invalid_request"),
         Reason::Expired(_) => {
             say("error", "invalid_token");
             say("error_description", "the token has expired");
@@ -211,6 +218,11 @@ mod tests {
         for (reason, bare, full) in [
             (Reason::NoToken(Maker::Hub), "Bearer".to_owned(), format!("Bearer {metadata}")),
             (
+                Reason::Malformed,
+                r#"Bearer error="invalid_request""#.into(),
+                format!(r#"Bearer error="invalid_request", {metadata}"#),
+            ),
+            (
                 Reason::bad("x"),
                 r#"Bearer error="invalid_token""#.into(),
                 format!(r#"Bearer error="invalid_token", {metadata}"#),
@@ -228,7 +240,8 @@ mod tests {
 
     #[test]
     fn what_no_token_helps_against_has_no_challenge() {
-        for reason in [Reason::CrossSite, Reason::NoKeys { retry_after: Duration::ZERO }] {
+        let no_keys = Reason::NoKeys { why: Unjudged::Unfetched, retry_after: Duration::ZERO };
+        for reason in [Reason::CrossSite, no_keys] {
             assert_eq!(challenge(Scope::Tools, Some("https://hub"), &reason), None);
         }
     }

@@ -12,12 +12,14 @@ use rustls::pki_types::pem::{PemObject, SectionKind};
 
 use super::{
     key::{Key, Unusable},
-    key_set::{KeySet, TRIED_MAX},
+    key_set::KeySet,
     ring::{Revision, Ring},
 };
 
 /// How often the file is read. Its content is what counts: however it was replaced, it is noticed.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Keys that one file may have. None has a name, so each token is tried with all of its algorithm.
+const KEYS_MAX: usize = 4;
 /// The most that is read of it. A key has less than a kilobyte.
 const BYTES_MAX: u64 = 64 * 1024;
 
@@ -40,7 +42,7 @@ pub enum BadKeyFile {
          belongs there"
     )]
     Private,
-    #[error("it has {0} public keys, more than {TRIED_MAX}")]
+    #[error("it has {0} public keys, more than {KEYS_MAX}")]
     TooMany(usize),
     #[error("a key in it is of no use: {0}")]
     Unusable(#[from] Unusable),
@@ -120,7 +122,7 @@ fn parse(text: &[u8]) -> Result<KeySet, BadKeyFile> {
     }
     match keys.len() {
         0 => Err(BadKeyFile::Empty),
-        1..=TRIED_MAX => Ok(KeySet::of(keys)),
+        1..=KEYS_MAX => Ok(KeySet::of(keys)),
         many => Err(BadKeyFile::TooMany(many)),
     }
 }
@@ -159,10 +161,10 @@ mod tests {
     fn several_keys_in_one_file_are_all_taken() {
         let text = [pem(&PKCS_ED25519), "a remark\n".into(), pem(&PKCS_ECDSA_P256_SHA256)].concat();
         assert_eq!(parse(text.as_bytes()).unwrap().len(), 2);
-        for count in [TRIED_MAX - 1, TRIED_MAX] {
+        for count in [KEYS_MAX - 1, KEYS_MAX] {
             assert_eq!(parse(pem(&PKCS_ED25519).repeat(count).as_bytes()).unwrap().len(), count);
         }
-        refused(&pem(&PKCS_ED25519).repeat(TRIED_MAX + 1), "has 5 public keys");
+        refused(&pem(&PKCS_ED25519).repeat(KEYS_MAX + 1), "has 5 public keys");
     }
 
     #[test]

@@ -22,11 +22,12 @@ use mcp_hub_sandbox::{
 use metrics::{Counter, counter};
 use reqwest::{Client, StatusCode, Url};
 use tokio::{
-    sync::{Notify, Semaphore, watch},
+    sync::{Notify, Semaphore, SemaphorePermit, watch},
     time::{sleep, timeout},
 };
 
 use super::{
+    denial::Unjudged,
     key_set::{KeySet, NoKeySet},
     ring::{Revision, Ring},
 };
@@ -59,9 +60,26 @@ pub(super) struct KeyServer {
     /// Whether the last fetch brought nothing, or there was none yet.
     is_failing: AtomicBool,
     wanted: Notify,
-    /// Counts the fetches that have ended.
-    fetches: watch::Sender<u64>,
+    fetches: watch::Sender<Fetches>,
     waiting: Semaphore,
+}
+
+/// How many fetches have begun, and how many of them have ended: all, or all but the last.
+#[derive(Debug, Default, Clone, Copy)]
+struct Fetches {
+    begun: u64,
+    ended: u64,
+}
+
+/// Somebody who misses a key and has asked for it.
+pub(super) struct Asked<'a> {
+    server: &'a KeyServer,
+    fetches: watch::Receiver<Fetches>,
+    /// The fetches that had begun before: what they bring may be older than the key.
+    earlier: u64,
+    /// Those that were waited for.
+    ended: u64,
+    _place: SemaphorePermit<'a>,
 }
 
 /// The one who asks.
@@ -145,7 +163,7 @@ impl KeyServer {
             manners,
             is_failing: AtomicBool::new(true),
             wanted: Notify::new(),
-            fetches: watch::Sender::new(0),
+            fetches: watch::Sender::default(),
             waiting: Semaphore::new(WAITING_MAX),
         });
         let fetcher = Fetcher { url, client, server: Arc::clone(&server) };
@@ -156,25 +174,38 @@ impl KeyServer {
         Arc::clone(&self.ring)
     }
 
-    /// Whether keys may be missing only because they cannot be fetched.
-    pub(super) fn is_failing(&self) -> bool {
-        self.is_failing.load(Ordering::Acquire)
-    }
-
     /// When it is worth while to ask again.
     pub(super) fn retry_after(&self) -> Duration {
         self.manners.pause
     }
 
-    /// Has the keys fetched, and waits until that has been tried. `false` when too many wait already.
-    pub(super) async fn refreshed(&self) -> bool {
-        let Ok(_place) = self.waiting.try_acquire() else { return false };
-        let mut fetches = self.fetches.subscribe();
+    /// Has the keys fetched once more, unless too many wait for that already.
+    pub(super) fn ask(&self) -> Result<Asked<'_>, Unjudged> {
+        let place = self.waiting.try_acquire().map_err(|_full| Unjudged::Crowded)?;
+        let fetches = self.fetches.subscribe();
+        let Fetches { begun, ended } = *fetches.borrow();
         self.wanted.notify_one();
-        // The fetch that is waited for begins after the pause, and may be the one after that which
-        // runs now.
-        let patience = self.manners.pause.saturating_add(2 * FETCH_TIME);
-        timeout(patience, fetches.changed()).await.is_ok()
+        Ok(Asked { server: self, fetches, earlier: begun, ended, _place: place })
+    }
+}
+
+impl Asked<'_> {
+    /// Waits until a fetch has ended, and tells whether it is the one that was asked for: it began
+    /// later, so what it did not bring is not there. The one under way when it was asked for comes
+    /// first, for that may bring the key as well.
+    pub(super) async fn fetched(&mut self) -> Result<bool, Unjudged> {
+        // It begins after the pause, and lasts as long as a fetch may.
+        let patience = self.server.manners.pause.saturating_add(2 * FETCH_TIME);
+        let before = self.ended;
+        let ended = self.fetches.wait_for(|fetches| fetches.ended > before);
+        let Ok(Ok(fetches)) = timeout(patience, ended).await else {
+            return Err(Unjudged::Unfetched);
+        };
+        self.ended = fetches.ended;
+        if self.server.is_failing.load(Ordering::Acquire) {
+            return Err(Unjudged::Unfetched);
+        }
+        Ok(self.ended > self.earlier)
     }
 }
 
@@ -184,6 +215,7 @@ impl Fetcher {
         let Manners { refresh, pause, .. } = self.server.manners;
         let mut told = None;
         loop {
+            self.server.fetches.send_modify(|fetches| fetches.begun += 1);
             let fetched = self.fetch().await;
             let is_failing = fetched.is_err();
             self.tell(&fetched, &mut told);
@@ -191,7 +223,7 @@ impl Fetcher {
                 self.server.ring.replace(keys);
             }
             self.server.is_failing.store(is_failing, Ordering::Release);
-            self.server.fetches.send_modify(|count| *count += 1);
+            self.server.fetches.send_modify(|fetches| fetches.ended += 1);
             sleep(pause).await;
             let due = if is_failing { RETRY.min(refresh) } else { refresh };
             tokio::select! {

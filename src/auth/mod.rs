@@ -24,7 +24,7 @@ use axum::http::{HeaderMap, Uri, header};
 
 pub(crate) use self::claims::Bearer;
 pub use self::{
-    denial::{Denial, Maker, Reason},
+    denial::{Denial, Maker, Reason, Unjudged},
     hosts::Hosts,
     options::{BadOptions, IssuerOptions, Options},
     resource::Resource,
@@ -67,7 +67,8 @@ impl Gate {
     }
 
     /// Checks `Host` and `Origin`, then the token in `Authorization`. Whoever has none that is good is
-    /// told to come back with one for `scope`.
+    /// told to come back with one for `scope`. Where no tokens are asked for, that header is not read:
+    /// it may be meant for a proxy before this hub.
     pub async fn enter(
         &self,
         uri: &Uri,
@@ -76,8 +77,9 @@ impl Gate {
         now: UnixTime,
     ) -> Result<User, Denial> {
         self.knows(uri, headers)?;
+        let Some(tokens) = &self.tokens else { return Ok(User::public()) };
         let token = self.authorization(headers, scope)?;
-        self.know(token, scope, now).await
+        self.know(tokens, token, scope, now).await
     }
 
     /// As [`Self::enter`], but takes the token from `bearer.<token>` among the WebSocket
@@ -90,24 +92,33 @@ impl Gate {
         now: UnixTime,
     ) -> Result<User, Denial> {
         self.knows(uri, headers)?;
+        let Some(tokens) = &self.tokens else { return Ok(User::public()) };
         let offered = || subprotocols(headers).find_map(|name| name.strip_prefix("bearer."));
         let token = self.authorization(headers, scope)?.or_else(offered);
-        self.know(token, scope, now).await
+        self.know(tokens, token, scope, now).await
     }
 
-    /// The token in `Authorization`, if there is that header.
+    /// The token in `Authorization`. What is there for another scheme is as good as nothing.
     fn authorization<'a>(
         &self,
         headers: &'a HeaderMap,
         scope: Scope,
     ) -> Result<Option<&'a str>, Denial> {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-        let token = bearer(value.as_bytes());
-        token.map(Some).ok_or_else(|| self.denial(scope, Reason::NotBearer))
+        match Credentials::of(value.as_bytes()) {
+            Credentials::Token(token) => Ok(Some(token)),
+            Credentials::Malformed => Err(self.denial(scope, Reason::Malformed)),
+            Credentials::Foreign => Ok(None),
+        }
     }
 
-    async fn know(&self, token: Option<&str>, scope: Scope, now: UnixTime) -> Result<User, Denial> {
-        let Some(tokens) = &self.tokens else { return Ok(User::public()) };
+    async fn know(
+        &self,
+        tokens: &Tokens,
+        token: Option<&str>,
+        scope: Scope,
+        now: UnixTime,
+    ) -> Result<User, Denial> {
         let verified = match token {
             None => Err(Reason::NoToken(tokens.maker())),
             Some(token) => tokens.verify(token, now).await,
@@ -129,8 +140,28 @@ pub fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
 }
 
-/// The token of `Authorization: Bearer …`; the scheme's case does not matter (RFC 9110 §11.1).
-fn bearer(value: &[u8]) -> Option<&str> {
-    let (scheme, token) = std::str::from_utf8(value).ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+/// What an `Authorization` header holds.
+enum Credentials<'a> {
+    Token(&'a str),
+    /// It says that it has a token, but has none, or no text.
+    Malformed,
+    /// It is of another scheme.
+    Foreign,
+}
+
+impl<'a> Credentials<'a> {
+    /// The scheme's case does not matter (RFC 9110 §11.1).
+    fn of(value: &'a [u8]) -> Self {
+        let (scheme, rest) = match value.iter().position(|byte| *byte == b' ') {
+            Some(blank) => value.split_at(blank),
+            None => (value, &[][..]),
+        };
+        if !scheme.eq_ignore_ascii_case(b"bearer") {
+            return Self::Foreign;
+        }
+        match std::str::from_utf8(rest).map(str::trim) {
+            Ok(token) if !token.is_empty() => Self::Token(token),
+            _ => Self::Malformed,
+        }
+    }
 }

@@ -75,14 +75,18 @@ impl Tokens {
 
     /// As [`Self::judge`], once `server` has been asked for the key that was missing.
     async fn judge_again(&self, token: &str, server: &KeyServer) -> Result<Bearer, Reason> {
-        let was_asked = server.refreshed().await;
-        match self.judge(token) {
-            Ok(bearer) => Ok(bearer),
-            Err(Unproven::Refused(why)) => Err(why),
-            Err(Unproven::Missing(_)) if was_asked && !server.is_failing() => {
-                Err(Reason::bad("it is signed with a key that its issuer does not have"))
+        let no_keys = |why| Reason::NoKeys { why, retry_after: server.retry_after() };
+        let mut asked = server.ask().map_err(no_keys)?;
+        loop {
+            let fetched = asked.fetched().await;
+            match self.judge(token) {
+                Ok(bearer) => return Ok(bearer),
+                Err(Unproven::Refused(why)) => return Err(why),
+                Err(Unproven::Missing(_)) => {}
             }
-            Err(Unproven::Missing(_)) => Err(Reason::NoKeys { retry_after: server.retry_after() }),
+            if fetched.map_err(no_keys)? {
+                return Err(Reason::bad("it is signed with a key that its issuer does not have"));
+            }
         }
     }
 
@@ -255,11 +259,20 @@ mod tests {
             (hs256(r#"{"sub":"a","exp":-1}"#), "`exp` is no time"),
             (hs256(r#"{"sub":"a","exp":1e300}"#), "`exp` is no time"),
             (hs256(r#"{"sub":"a","exp":2000000,"nbf":"soon"}"#), "invalid type"),
-            (hs256(r#"{"sub":"a","exp":2000000,"nbf":1000001}"#), "not valid yet"),
+            (hs256(r#"{"sub":"a","exp":2000000,"nbf":1000061}"#), "not valid yet"),
             (hs256(r#"{"sub":" ","exp":2000000}"#), "`sub` is empty or odd"),
             (hs256(r#"{"sub":"a","exp":1000000}"#), "expired"),
         ] {
             refused(&plain, &token, why).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_clock_of_an_issuer_may_be_a_minute_ahead() {
+        let plain = options(None, None);
+        for nbf in [1, 1_000_000, 1_000_001, 1_000_060] {
+            let token = hs256(&format!(r#"{{"sub":"a","exp":2000000,"nbf":{nbf}}}"#));
+            verified(&plain, &token, NOW).await.unwrap();
         }
     }
 

@@ -11,7 +11,7 @@ use crate::model::json;
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Abilities {
     elicitation: Elicitation,
-    sampling: bool,
+    sampling: Sampling,
     roots: bool,
 }
 
@@ -20,6 +20,13 @@ pub(crate) struct Abilities {
 struct Elicitation {
     forms: bool,
     urls: bool,
+}
+
+/// Whether a model can be asked, and whether it can be given tools.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Sampling {
+    plain: bool,
+    tools: bool,
 }
 
 impl Abilities {
@@ -31,7 +38,7 @@ impl Abilities {
             #[serde(borrow)]
             elicitation: Option<Modes<'a>>,
             #[serde(borrow)]
-            sampling: Option<&'a RawValue>,
+            sampling: Option<Extras<'a>>,
             #[serde(borrow)]
             roots: Option<&'a RawValue>,
         }
@@ -43,6 +50,12 @@ impl Abilities {
             #[serde(borrow)]
             url: Option<&'a RawValue>,
         }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Extras<'a> {
+            #[serde(borrow)]
+            tools: Option<&'a RawValue>,
+        }
         let said = capabilities.and_then(|text| serde_json::from_str::<Said<'_>>(text).ok());
         let said = said.unwrap_or_default();
         let modes = said.elicitation.as_ref();
@@ -50,7 +63,11 @@ impl Abilities {
             forms: modes.is_some_and(|modes| modes.form.is_some() || modes.url.is_none()),
             urls: modes.is_some_and(|modes| modes.url.is_some()),
         };
-        Self { elicitation, sampling: said.sampling.is_some(), roots: said.roots.is_some() }
+        let sampling = Sampling {
+            plain: said.sampling.is_some(),
+            tools: said.sampling.is_some_and(|extras| extras.tools.is_some()),
+        };
+        Self { elicitation, sampling, roots: said.roots.is_some() }
     }
 
     /// Whether a question can be put to the client.
@@ -58,7 +75,8 @@ impl Abilities {
         match method {
             "elicitation/create" if leads_to_a_page(params) => self.elicitation.urls,
             "elicitation/create" => self.elicitation.forms,
-            "sampling/createMessage" => self.sampling,
+            "sampling/createMessage" if brings_tools(params) => self.sampling.tools,
+            "sampling/createMessage" => self.sampling.plain,
             "roots/list" => self.roots,
             _ => false,
         }
@@ -82,7 +100,12 @@ impl Abilities {
                     let modes = missing.entry("elicitation").or_insert_with(|| json!({}));
                     modes[mode] = json!({});
                 }
-                "sampling/createMessage" => drop(missing.insert("sampling".into(), json!({}))),
+                "sampling/createMessage" => {
+                    let extras = missing.entry("sampling").or_insert_with(|| json!({}));
+                    if brings_tools(params) {
+                        extras["tools"] = json!({});
+                    }
+                }
                 _ => drop(missing.insert("roots".into(), json!({}))),
             }
         }
@@ -116,6 +139,21 @@ pub(super) fn leads_to_a_page(params: Option<&str>) -> bool {
     said.and_then(|said| said.mode).as_deref() == Some("url")
 }
 
+/// Whether a model asked with `params` is given tools, which it can only take where its client has
+/// declared `sampling.tools` (MCP 2025-11-25 and later, sampling, Capabilities).
+fn brings_tools(params: Option<&str>) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Sampling<'a> {
+        #[serde(borrow)]
+        tools: Option<&'a RawValue>,
+        #[serde(borrow)]
+        tool_choice: Option<&'a RawValue>,
+    }
+    let said = params.and_then(|text| serde_json::from_str::<Sampling<'_>>(text).ok());
+    said.is_some_and(|said| said.tools.is_some() || said.tool_choice.is_some())
+}
+
 /// Whether `method` is one by which a server asks the client something.
 pub(crate) fn is_question(method: &str) -> bool {
     matches!(method, "elicitation/create" | "sampling/createMessage" | "roots/list")
@@ -134,17 +172,29 @@ mod tests {
                 able.allow("elicitation/create", Some(form)),
                 able.allow("elicitation/create", Some(url)),
                 able.allow("sampling/createMessage", None),
+                able.allow("sampling/createMessage", Some(r#"{"tools":[],"maxTokens":1}"#)),
+                able.allow("sampling/createMessage", Some(r#"{"toolChoice":{"mode":"auto"}}"#)),
+                able.allow("sampling/createMessage", Some(r#"{"tools":null}"#)),
                 able.allow("roots/list", None),
                 able.allow("tools/list", None),
             ]
         };
-        assert_eq!(able("{}"), [false; 5]);
-        assert_eq!(able("[1]"), [false; 5]);
-        assert_eq!(able(r#"{"elicitation":{}}"#), [true, false, false, false, false]);
-        assert_eq!(able(r#"{"elicitation":{"url":{}}}"#), [false, true, false, false, false]);
-        let all =
-            r#"{"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{"listChanged":true}}"#;
-        assert_eq!(able(all), [true, true, true, true, false]);
+        for (said, expected) in [
+            ("{}", "--------"),
+            ("[1]", "--------"),
+            (r#"{"elicitation":{}}"#, "f-------"),
+            (r#"{"elicitation":{"url":{}}}"#, "-u------"),
+            (r#"{"sampling":{}}"#, "--s--s--"),
+            (r#"{"sampling":{"context":{},"tools":null}}"#, "--s--s--"),
+            (r#"{"sampling":{"tools":{}}}"#, "--stts--"),
+            (
+                r#"{"elicitation":{"form":{},"url":{}},"sampling":{"tools":{}},"roots":{}}"#,
+                "fusttsr-",
+            ),
+        ] {
+            let expected: Vec<_> = expected.chars().map(|letter| letter != '-').collect();
+            assert_eq!(able(said).to_vec(), expected, "{said}");
+        }
         assert_eq!(Abilities::read(None), Abilities::default());
     }
 
@@ -157,5 +207,16 @@ mod tests {
             Some(json!({ "elicitation": { "url": {} } }))
         );
         assert_eq!(missing(r#"{"a":{"method":"tools/list"}}"#), None);
+        let plain = r#"{"method":"sampling/createMessage","params":{"tools":null}}"#;
+        let tools = r#"{"method":"sampling/createMessage","params":{"tools":[]}}"#;
+        assert_eq!(missing(&format!(r#"{{"a":{plain}}}"#)), Some(json!({ "sampling": {} })));
+        for both in [[plain, tools], [tools, plain]] {
+            let [a, b] = both;
+            let asked = format!(r#"{{"a":{a},"b":{b}}}"#);
+            assert_eq!(missing(&asked), Some(json!({ "sampling": { "tools": {} } })));
+        }
+        let models = Abilities::read(Some(r#"{"sampling":{}}"#));
+        let asked = format!(r#"{{"a":{plain},"b":{tools}}}"#);
+        assert_eq!(models.missing_for(&asked), Some(json!({ "sampling": { "tools": {} } })));
     }
 }

@@ -36,11 +36,17 @@ pub enum VersionHeader<'a> {
     /// One without sessions, or newer than all that are known.
     Modern(&'a str),
     Unknown(&'a str),
+    /// It is there twice, and others on the way may have believed either.
+    Double,
 }
 
 impl<'a> VersionHeader<'a> {
     pub fn of(headers: &'a HeaderMap) -> Self {
-        let Some(value) = headers.get(VERSION_HEADER) else { return Self::Absent };
+        let mut values = headers.get_all(VERSION_HEADER).iter();
+        let Some(value) = values.next() else { return Self::Absent };
+        if values.next().is_some() {
+            return Self::Double;
+        }
         let version = value.to_str().unwrap_or_default().trim();
         if LEGACY_VERSIONS.contains(&version) {
             Self::Legacy
@@ -51,7 +57,7 @@ impl<'a> VersionHeader<'a> {
         }
     }
 
-    /// Refuses a version that nobody knows.
+    /// Refuses a version that nobody knows, and two of them.
     pub fn check_known(self) -> Result<(), Refusal> {
         match self {
             Self::Unknown(version) => {
@@ -61,6 +67,9 @@ impl<'a> VersionHeader<'a> {
                     LEGACY_VERSIONS.join(", ")
                 );
                 Err(Refusal::invalid_request(what))
+            }
+            Self::Double => {
+                Err(Refusal::header_mismatch(format!("the header {VERSION_HEADER} is there twice")))
             }
             Self::Absent | Self::Legacy | Self::Modern(_) => Ok(()),
         }
@@ -86,6 +95,7 @@ pub fn classify(
     let known = || header.check_known().map(|()| Era::Legacy);
     let claims_modern = claims_modern(message);
     match (message, header) {
+        (_, VersionHeader::Double) => known().or_else(refuse),
         // Requests are told more, below.
         (Incoming::Response { .. } | Incoming::Notification { .. }, VersionHeader::Unknown(_)) => {
             known()

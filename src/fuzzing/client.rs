@@ -111,7 +111,11 @@ pub fn capabilities(bytes: &[u8]) {
         let is_known = |key: &String| ["elicitation", "sampling", "roots"].contains(&key.as_str());
         assert!(missing.keys().all(is_known), "{missing:?}");
     }
-    let all = json!({ "elicitation": { "form": {}, "url": {} }, "sampling": {}, "roots": {} });
+    let all = json!({
+        "elicitation": { "form": {}, "url": {} },
+        "sampling": { "tools": {} },
+        "roots": {},
+    });
     assert_eq!(Abilities::read(Some(&all.to_string())).missing_for(asked), None);
 }
 

@@ -45,9 +45,8 @@ impl Spans {
         let mut attributes = about(tool);
         attributes.push(KeyValue::new("user.id", user.to_string()));
         attributes.push(KeyValue::new("mcp_hub.client.era", call.era.label()));
-        let builder = SpanBuilder::from_name(format!("{METHOD} {tool}"))
-            .with_kind(SpanKind::Server)
-            .with_attributes(attributes);
+        let builder =
+            SpanBuilder::from_name(METHOD).with_kind(SpanKind::Server).with_attributes(attributes);
         let parent = match call.trace_parent().and_then(context) {
             Some(parent) => Context::new().with_remote_span_context(parent),
             None => Context::new(),
@@ -86,9 +85,9 @@ impl CallSpan<'_> {
         attributes.extend(who(provider));
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         attributes.push(KeyValue::new("mcp_hub.attempt", number));
-        let builder = SpanBuilder::from_name(format!("{METHOD} {}", self.tool))
-            .with_kind(SpanKind::Client)
-            .with_attributes(attributes);
+        let name = self.named();
+        let builder =
+            SpanBuilder::from_name(name).with_kind(SpanKind::Client).with_attributes(attributes);
         let span = self.tracer.build_with_context(builder, &self.context);
         let parent = traceparent(span.span_context());
         self.attempt = Some(span);
@@ -96,9 +95,18 @@ impl CallSpan<'_> {
     }
 
     pub(super) fn passes_over(&self, provider: &Identity, why: NotHandedOver) {
+        self.named();
         let mut attributes: Vec<_> = who(provider).into();
         attributes.push(KeyValue::new("mcp_hub.reason", why.to_string()));
         self.context.span().add_event("passed over", attributes);
+    }
+
+    /// Names the span after its tool, now that somebody is seen to offer it: else every made-up name
+    /// would be one of a span.
+    fn named(&self) -> String {
+        let name = format!("{METHOD} {}", self.tool);
+        self.context.span().update_name(name.clone());
+        name
     }
 
     /// The last attempt has ended, if it has not yet.

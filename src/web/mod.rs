@@ -2,6 +2,7 @@
 
 mod api;
 mod assets;
+mod cors;
 mod file;
 mod glance;
 mod pages;
@@ -17,7 +18,7 @@ use axum::{
 };
 
 pub use self::{
-    api::Api, glance::Glance, pages::Pages, series::Series, status::Status, urls::Urls,
+    api::Api, cors::Cors, glance::Glance, pages::Pages, series::Series, status::Status, urls::Urls,
 };
 
 /// Whoever comes upon a path where nothing is.

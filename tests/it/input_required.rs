@@ -253,6 +253,8 @@ async fn check_capabilities(rows: &[Row<'_>]) {
 async fn only_what_the_client_can_do_is_asked_of_it() {
     let sampling =
         json!({ "method": "sampling/createMessage", "params": { "messages": [], "maxTokens": 1 } });
+    let mut equipped = sampling.clone();
+    equipped["params"]["tools"] = json!([{ "name": "x", "inputSchema": { "type": "object" } }]);
     let roots = json!({ "method": "roots/list" });
     let mut plain_form = form("Name?");
     plain_form["params"].as_object_mut().unwrap().remove("mode");
@@ -269,7 +271,10 @@ async fn only_what_the_client_can_do_is_asked_of_it() {
         (json!({ "sampling": {}, "roots": {} }), json!({ "a": sampling, "b": roots }), &[]),
         (json!({}), json!({}), &[]),
         (json!({}), json!({ "a": form("?") }), &["/elicitation"]),
+        (json!({ "sampling": { "tools": {} } }), json!({ "a": sampling, "b": equipped }), &[]),
         (json!({}), json!({ "a": sampling }), &["/sampling"]),
+        (json!({ "sampling": {} }), json!({ "a": equipped }), &["/sampling/tools"]),
+        (json!({}), json!({ "a": sampling, "b": equipped }), &["/sampling/tools"]),
         (json!({}), json!({ "a": roots }), &["/roots"]),
         (json!({ "elicitation": {} }), json!({ "a": url() }), &["/elicitation/url"]),
         (json!({ "elicitation": { "form": {} } }), json!({ "a": url() }), &["/elicitation/url"]),

@@ -193,6 +193,43 @@ async fn keys_rotate_while_clients_keep_calling() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_published_during_a_fetch_is_found_by_the_next() {
+    let first = Pair::new("0", Algorithm::ES256);
+    let next = Pair::new("1", Algorithm::ES256);
+    let server = KeyServer::publishing(&[]).await;
+    let word = server.publish_late(&[&first]);
+    let hub = Arc::new(hub_of(&server).await);
+    eventually("keys are being fetched", || server.asked() == 1).await;
+    server.publish(&[&first, &next]);
+    let mut asking = JoinSet::new();
+    for pair in [&first, &next] {
+        let (hub, token) = (Arc::clone(&hub), pair.token("alice"));
+        asking.spawn(async move { hub.tried(&token).await });
+    }
+    let waiting = timeout(Duration::from_millis(300), asking.join_next()).await;
+    assert!(waiting.is_err(), "both wait: {waiting:?}");
+    word.notify_one();
+    while let Some(status) = asking.join_next().await {
+        assert_eq!(status.expect("an answer"), 200);
+    }
+    assert_eq!(server.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_names_no_key_is_tried_with_all() {
+    let pairs: Vec<_> = (0..64).map(|id| Pair::new(&id.to_string(), Algorithm::ES256)).collect();
+    let server = KeyServer::publishing(&pairs.iter().collect::<Vec<_>>()).await;
+    let hub = hub_of(&server).await;
+    let nameless = Header::new(Algorithm::ES256);
+    let claims = json!({ "sub": "alice", "exp": in_an_hour() });
+    for pair in [&pairs[0], &pairs[4], &pairs[63]] {
+        assert_eq!(hub.tried(&pair.sign_with(&nameless, &claims)).await, 200, "{}", pair.id);
+    }
+    let stranger = Pair::new("0", Algorithm::ES256).sign_with(&nameless, &claims);
+    assert_eq!(hub.tried(&stranger).await, 401);
+}
+
+#[tokio::test]
 async fn a_withdrawn_key_is_good_until_the_next_refresh_and_no_longer() {
     let (old, new) = (Pair::new("old", Algorithm::EdDSA), Pair::new("new", Algorithm::EdDSA));
     let server = KeyServer::publishing(&[&old]).await;
@@ -521,6 +558,7 @@ async fn so_many_requests_may_wait_for_one_server() {
         let answer = answer.expect("one of them").expect("an answer");
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.headers["retry-after"], "1");
+        assert!(answer.text.contains("too many requests wait"), "{}", answer.text);
     }
     let waiting = timeout(Duration::from_millis(300), asking.join_next()).await;
     assert!(waiting.is_err(), "the others wait: {waiting:?}");

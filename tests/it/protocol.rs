@@ -565,6 +565,34 @@ async fn header_and_body_settle_the_era_together() {
 }
 
 #[tokio::test]
+async fn two_version_headers_are_refused_whatever_they_say() {
+    let hub = TestHub::start().await;
+    let client = McpClient::new(&hub);
+    let session = client.initialize("2025-11-25").await;
+    let version = |version| ("mcp-protocol-version", version);
+    let of_session = ("mcp-session-id", &*session.id);
+    let bare = request("tools/list", &json!({}));
+    let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let batch = json!([bare]);
+    for second in ["2025-11-25", "2025-06-18", MODERN, "v999"] {
+        let headers = [version("2025-11-25"), version(second), of_session];
+        for body in [&bare, &note, &batch] {
+            let answer = post(&client, &headers, body).await;
+            assert_eq!(answer.status, 400, "{second}: {body}");
+            assert!(answer.text.contains("twice"), "{second}: {}", answer.text);
+        }
+        for method in [Method::GET, Method::DELETE] {
+            let request = headers.iter().fold(client.request(method), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+            let answer = McpClient::send(request.header("accept", "text/event-stream")).await;
+            assert_eq!(answer.status, 400, "{second}");
+            assert!(answer.text.contains("twice"), "{second}: {}", answer.text);
+        }
+    }
+}
+
+#[tokio::test]
 async fn responses_belong_to_sessions_only() {
     let hub = TestHub::start().await;
     let client = McpClient::new(&hub);
@@ -614,6 +642,61 @@ async fn foreign_hosts_and_origins_are_403() {
         let answer = post(&client, &[good[0], good[1], header], &body).await;
         assert_eq!(answer.status, status, "{header:?} {answer:?}");
     }
+}
+
+#[tokio::test]
+async fn pages_of_listed_origins_are_let_read_and_no_others() {
+    const APP: &str = "https://app.example.com";
+    let hub = TestHub::with(|config| config.allowed_origins = vec![APP.into()]).await;
+    let http = reqwest::Client::new();
+    let sent = "content-type, mcp-session-id, Mcp-Param-Region, x-other";
+    let told = |answer: &reqwest::Response, name: &str| {
+        answer.headers().get(name).map(|value| value.to_str().expect("ASCII").to_owned())
+    };
+    let asks = async |path: &str, origin: &str| {
+        let request = http.request(Method::OPTIONS, format!("{}{path}", hub.url()));
+        let request =
+            request.header("origin", origin).header("access-control-request-method", "GET");
+        request.header("access-control-request-headers", sent).send().await.expect("an answer")
+    };
+    for (path, methods) in
+        [("/mcp", "GET, POST, DELETE"), ("/api/v1/tools", "GET"), ("/api/v1/plugins/x", "GET")]
+    {
+        let answer = asks(path, APP).await;
+        assert_eq!(answer.status(), 204, "{path}");
+        assert_eq!(told(&answer, "access-control-allow-origin").as_deref(), Some(APP), "{path}");
+        let allowed = told(&answer, "access-control-allow-methods");
+        assert_eq!(allowed.as_deref(), Some(methods), "{path}");
+        let headers = told(&answer, "access-control-allow-headers").expect("some headers");
+        for name in ["content-type", "authorization", "mcp-session-id", "mcp-param-region"] {
+            assert!(headers.contains(name), "{path}: {headers}");
+        }
+        assert!(!headers.contains('*') && !headers.contains("x-other"), "{path}: {headers}");
+        for other in ["https://evil.example", "http://localhost:5173", "null"] {
+            let answer = asks(path, other).await;
+            assert!(answer.status().is_client_error(), "{path} {other}");
+            assert_eq!(told(&answer, "access-control-allow-origin"), None, "{path} {other}");
+        }
+    }
+
+    let client = McpClient::new(&hub);
+    let initialize = request("initialize", &json!({ "protocolVersion": "2025-11-25" }));
+    let listed = client.post(initialize.to_string()).header("origin", APP);
+    let refused = client.request(Method::GET).header("origin", APP);
+    let facts = http.get(format!("{}/api/v1/tools", hub.url())).header("origin", APP);
+    for (request, status) in [(listed, 200), (refused, 400), (facts, 200)] {
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), status);
+        assert_eq!(told(&answer, "access-control-allow-origin").as_deref(), Some(APP));
+        let read = told(&answer, "access-control-expose-headers").expect("some headers");
+        assert!(read.contains("mcp-session-id") && read.contains("www-authenticate"), "{read}");
+        let varies = answer.headers().get_all("vary").iter();
+        assert!(varies.into_iter().any(|value| value == "origin"));
+    }
+    let foreign = client.post(initialize.to_string()).header("origin", "https://evil.example");
+    let answer = foreign.send().await.expect("an answer");
+    assert_eq!(answer.status(), 403);
+    assert_eq!(told(&answer, "access-control-allow-origin"), None);
 }
 
 #[tokio::test]
@@ -880,4 +963,22 @@ async fn a_parameter_that_is_null_counts_as_absent() {
     }
     let listed = client.modern("tools/list", json!({ "cursor": null })).await;
     assert_eq!(names(listed.result()), ["go"]);
+
+    // So it is in `_meta`, but for what every request has to say there.
+    let method = ("mcp-method", "tools/list");
+    let headers = [("mcp-protocol-version", MODERN), method];
+    let with = |key: &str| {
+        let mut meta = meta(MODERN);
+        meta[key] = Value::Null;
+        request("tools/list", &json!({ "_meta": meta }))
+    };
+    let modern = |name: &str| format!("io.modelcontextprotocol/{name}");
+    for key in ["progressToken", "traceparent", &modern("logLevel"), &modern("clientInfo")] {
+        accepted(&client, &headers, &with(key)).await;
+    }
+    for key in [modern("protocolVersion"), modern("clientCapabilities")] {
+        refused(&client, &headers, &with(&key), (400, -32602)).await;
+    }
+    let legacy = json!({ "_meta": { "progressToken": null } });
+    session.request(2, "tools/list", legacy).await.result();
 }

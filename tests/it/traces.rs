@@ -141,6 +141,18 @@ async fn a_call_is_a_span_with_one_below_it_for_each_attempt() {
 }
 
 #[tokio::test]
+async fn a_tool_that_nobody_offers_names_no_span() {
+    let collector = Collector::start().await;
+    let hub = tracing_to(&collector.url, |_| {}).await;
+    let answer = McpClient::new(&hub).modern("tools/call", call("made-up", &json!({}))).await;
+    assert_eq!(answer.code(), -32602);
+    hub.stop().await;
+    let spans = collector.spans(1).await;
+    assert_eq!(spans[0].name, "tools/call");
+    assert_eq!(attribute(&spans[0].attributes, "gen_ai.tool.name").as_deref(), Some("made-up"));
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_sample_is_heeded_and_one_that_names_no_trace_begins_one() {
     let collector = Collector::start().await;
     let hub = tracing_to(&collector.url, |_| {}).await;

@@ -101,6 +101,8 @@ async fn bad_tokens_are_refused_on_every_door_with_a_challenge() {
     let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#;
     for (what, bad) in bad_tokens() {
         let client = McpClient::new(&hub).with_token(bad.clone());
+        // Without anything after it, `Bearer` is no request for entry at all (RFC 6750 §3.1).
+        let status = if bad.is_empty() { 400 } else { 401 };
         for request in [
             client.modern_request("tools/list", json!({})),
             client.post(initialize),
@@ -108,14 +110,14 @@ async fn bad_tokens_are_refused_on_every_door_with_a_challenge() {
             client.request(Method::DELETE),
         ] {
             let answer = McpClient::send(request).await;
-            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "a token {what}");
+            assert_eq!(answer.status.as_u16(), status, "a token {what}");
             let challenge = challenge(&answer.headers);
             assert!(challenge.starts_with("Bearer error=\"invalid_"), "{what}: {challenge}");
             assert!(bad.is_empty() || !answer.text.contains(&bad), "{what}: it is not repeated");
         }
         let authorization = format!("Bearer {bad}");
-        let (status, headers) = knock(&hub, "", &[("authorization", &authorization)]).await;
-        assert_eq!(status, 401, "a provider's token {what}");
+        let (told, headers) = knock(&hub, "", &[("authorization", &authorization)]).await;
+        assert_eq!(told, status, "a provider's token {what}");
         assert!(challenge(&headers).starts_with("Bearer error="), "{what}");
         if !bad.is_empty() {
             let protocols = format!("mcp-hub.v1, bearer.{bad}");
@@ -133,10 +135,41 @@ async fn without_a_token_nobody_is_let_in_and_the_challenge_names_no_error() {
     assert_eq!(challenge(&answer.headers), "Bearer");
     let (status, headers) = knock(&hub, "", &[]).await;
     assert_eq!((status, challenge(&headers)), (401, "Bearer"));
-    for other in ["Basic YTpi", "Bearer", "bearer"] {
+    let malformed = (400, "Bearer error=\"invalid_request\"");
+    for (said, expected) in [
+        ("Basic YTpi", (401, "Bearer")),
+        ("Negotiate", (401, "Bearer")),
+        ("", (401, "Bearer")),
+        ("Bearer", malformed),
+        ("bearer", malformed),
+        ("Bearer  ", malformed),
+        ("Bearer a b", (401, "Bearer error=\"invalid_token\"")),
+    ] {
+        let request = McpClient::new(&hub).modern_request("tools/list", json!({}));
+        let answer = McpClient::send(request.header("authorization", said)).await;
+        assert_eq!((answer.status.as_u16(), challenge(&answer.headers)), expected, "{said}");
+        let (status, headers) = knock(&hub, "", &[("authorization", said)]).await;
+        assert_eq!((status, challenge(&headers)), expected, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_behind_a_proxy_with_a_password_brings_its_token_beside_it() {
+    let hub = TestHub::with_users().await;
+    let protocols = format!("mcp-hub.v1, bearer.{}", token("alice"));
+    let headers = [("authorization", "Basic YTpi"), ("sec-websocket-protocol", &*protocols)];
+    assert_eq!(knock(&hub, "", &headers).await.0, 101);
+}
+
+#[tokio::test]
+async fn where_no_token_is_asked_for_authorization_is_somebody_elses_business() {
+    let hub = TestHub::start().await;
+    for other in ["Basic YTpi", "Bearer", "Negotiate", "Bearer made-up"] {
         let request = McpClient::new(&hub).modern_request("tools/list", json!({}));
         let answer = McpClient::send(request.header("authorization", other)).await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{other}");
+        assert_eq!(answer.status, StatusCode::OK, "{other}");
+        let (status, _) = knock(&hub, "", &[("authorization", other)]).await;
+        assert_eq!(status, 101, "{other}");
     }
 }
 

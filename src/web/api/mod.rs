@@ -70,7 +70,7 @@ fn answer(facts: &impl Serialize) -> Response {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "read by the macro only")]
 enum Faults {
-    /// A parameter is not understood.
+    /// A parameter or the header with the token is not understood.
     #[response(status = 400, content_type = "application/problem+json")]
     BadRequest(#[to_schema] Problem),
     /// A token is missing, bad or has expired.

@@ -18,7 +18,7 @@ use mcp_hub::model::clock::UnixTime;
 use parking_lot::Mutex;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 
 use super::eventually;
 
@@ -101,6 +101,8 @@ pub(crate) enum Answer {
     Text(String),
     Status(StatusCode),
     Redirect(String),
+    /// Waits for the word, and then says what was published when it was asked.
+    Late(Vec<Value>, Arc<Notify>),
     Silence,
 }
 
@@ -127,6 +129,13 @@ impl KeyServer {
     /// From now on these keys are the ones.
     pub(crate) fn publish(&self, pairs: &[&Pair]) {
         self.does(Answer::Keys(jwks(pairs)));
+    }
+
+    /// Answers with these keys, but not before the word is given.
+    pub(crate) fn publish_late(&self, pairs: &[&Pair]) -> Arc<Notify> {
+        let word = Arc::<Notify>::default();
+        self.does(Answer::Late(jwks(pairs), Arc::clone(&word)));
+        word
     }
 
     pub(crate) fn does(&self, answer: Answer) {
@@ -169,13 +178,19 @@ async fn answer(State((answer, asked)): State<Shared>) -> Response {
     asked.fetch_add(1, Ordering::SeqCst);
     let answer = answer.lock().clone();
     match answer {
-        Answer::Keys(keys) => {
-            let kind = [(header::CONTENT_TYPE, "application/jwk-set+json")];
-            (kind, json!({ "keys": keys }).to_string()).into_response()
+        Answer::Keys(keys) => key_set(&keys),
+        Answer::Late(keys, word) => {
+            word.notified().await;
+            key_set(&keys)
         }
         Answer::Text(text) => text.into_response(),
         Answer::Status(status) => status.into_response(),
         Answer::Redirect(to) => (StatusCode::FOUND, [(header::LOCATION, to)]).into_response(),
         Answer::Silence => std::future::pending().await,
     }
+}
+
+fn key_set(keys: &[Value]) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/jwk-set+json")];
+    (kind, json!({ "keys": keys }).to_string()).into_response()
 }
