@@ -42,7 +42,7 @@ pub(super) struct Introduction {
 /// What we can do for a server: everything, for whoever calls may be able to. Whether a certain
 /// client is, is looked up when it is asked.
 pub(super) fn capabilities() -> Value {
-    json!({ "elicitation": { "form": {}, "url": {} }, "roots": {}, "sampling": {} })
+    json!({ "elicitation": { "form": {}, "url": {} }, "roots": {}, "sampling": { "tools": {} } })
 }
 
 pub(super) fn client_info() -> Value {

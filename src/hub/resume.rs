@@ -160,7 +160,8 @@ impl Seal {
             text,
         );
         let text = text.ok().ok_or_else(foreign)?;
-        let Sealed { resumption, expires } = serde_json::from_slice(text).map_err(|_| foreign())?;
+        let Sealed { resumption, expires } =
+            serde_json::from_slice(text).ok().ok_or_else(foreign)?;
         let state = UsedState { expires: UnixTime(expires), nonce };
         self.used.lock().entry(user.clone()).or_default().take(state, now)?;
         Ok(Opened { resumption, used: state })

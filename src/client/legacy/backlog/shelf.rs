@@ -132,8 +132,10 @@ impl Shelf {
         let Some(state) = self.streams.get_mut(&stream) else { return };
         if let Phase::Undecided { answers } = std::mem::replace(&mut state.phase, Phase::Events) {
             for Waiting { id, answer, taken } in answers {
-                // One that has no room as an event is told to have none.
-                let _ = self.keep_with(taken, stream, rendered(answer), Weight::Answer(id));
+                let weight = Weight::Answer(id);
+                if let Err(why) = self.keep_with(taken, stream, rendered(answer), weight) {
+                    tracing::debug!(?why, "an answer was dropped: its client has gone");
+                }
             }
         }
     }
