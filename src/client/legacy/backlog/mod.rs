@@ -383,6 +383,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn nobody_who_waits_for_a_large_answer_is_told_nothing() {
+        let large = "x".repeat(100_000);
+        for is_read in [true, false] {
+            let backlog = backlog(100, 150_000);
+            for mut reader in answered(&backlog, &vec![large.clone(); 5]).await {
+                assert_eq!(is_read, is_read && read(&mut reader).contains(&large));
+            }
+            let mut whole = 0;
+            for stream in 1..=5 {
+                let stream = NonZeroU64::new(stream).unwrap();
+                let mut again = backlog.resume(stream, 0).expect("it is told something");
+                let mut told = String::new();
+                while let Some(event) = again.next().await {
+                    told.push_str(std::str::from_utf8(&event).unwrap());
+                }
+                let is_whole = told.contains(&large);
+                assert!(is_whole || told.contains("limits.event_bytes_per_session"), "{stream}");
+                whole += u32::from(is_whole);
+            }
+            assert!(whole >= 1, "as much as there is room for");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_asked_is_told_that_the_question_is_lost() {
         let backlog = backlog(2, 10_000);
         let (undecided, teller) = backlog.open(id(1));

@@ -86,6 +86,15 @@ struct Kept {
     taken: Option<[Taken; 2]>,
 }
 
+/// What is kept for clients that may come back.
+struct Held {
+    events: usize,
+    /// Without those of the newest.
+    bytes: usize,
+    /// The newest that nobody is there to read: it is kept whatever its size.
+    newest: Option<usize>,
+}
+
 /// What it means when an event is lost.
 pub(super) enum Weight {
     /// Nothing but a missing hint.
@@ -221,23 +230,33 @@ impl Shelf {
     }
 
     /// Keeps to the bounds: first goes advice that was read, then other advice, then what was read,
-    /// then what nobody is there to read. Of answers, the large ones are shortened before.
+    /// then what nobody is there to read. Large answers are shortened before anything small goes.
     pub(super) fn trim(&mut self) {
         while self.exceeds(0, 0) {
             if let Some(index) = self.spare_advice() {
                 self.forget(index);
                 continue;
             }
-            let was_read = self.position(|kept| kept.is_read);
-            let is_left = || (0..self.events.len()).find(|index| self.is_left(*index));
-            let Some(oldest) = was_read.or_else(is_left) else { return };
+            let was_read = self.first_to_go(|index| self.events[index].is_read);
+            let is_left = || self.first_to_go(|index| self.is_left(index));
+            let Some(index) = was_read.or_else(is_left) else { return };
             if was_read.is_none() {
                 self.share.tools.hit("limits.event_bytes_per_session");
             }
-            if !self.shorten(oldest) {
-                self.forget(oldest);
+            if !self.shorten(index) {
+                self.forget(index);
             }
         }
+    }
+
+    /// The oldest of those. While only the bytes are too many, one that can be shortened goes before:
+    /// whoever waits for what was shortened before is not to be told nothing in the end.
+    fn first_to_go(&self, is_of_those: impl Fn(usize) -> bool) -> Option<usize> {
+        let Held { events, newest, .. } = self.held();
+        let those = || (0..self.events.len()).filter(|index| is_of_those(*index));
+        let is_long = |index: &usize| self.events[*index].is_long() && Some(*index) != newest;
+        let long = if events > self.bounds.events { None } else { those().find(is_long) };
+        long.or_else(|| those().next())
     }
 
     /// See [`Kept::shorten`].
@@ -260,25 +279,30 @@ impl Shelf {
     }
 
     /// Whether what is kept for clients that may come back, and so much more, is beyond the bounds.
-    /// The newest that nobody is there to read is kept whatever its size.
     fn exceeds(&self, events: usize, bytes: usize) -> bool {
-        let Bounds { events: events_max, bytes: bytes_max, .. } = self.bounds;
-        if self.events.len() + events <= events_max && self.bytes + bytes <= bytes_max {
+        let max = &self.bounds;
+        if self.events.len() + events <= max.events && self.bytes + bytes <= max.bytes {
             return false;
         }
-        let (mut count, mut sum, mut newest) = (events, bytes, 0);
+        let held = self.held();
+        held.events + events > max.events || held.bytes + bytes > max.bytes
+    }
+
+    fn held(&self) -> Held {
+        let mut held = Held { events: 0, bytes: 0, newest: None };
         for (index, kept) in self.events.iter().enumerate() {
             let gives_way = kept.is_read || kept.is_advice();
             let is_left = self.is_left(index);
             if gives_way || is_left {
-                count += 1;
-                sum += kept.event.len();
+                held.events += 1;
+                held.bytes += kept.event.len();
             }
             if is_left && !gives_way {
-                newest = kept.event.len();
+                held.newest = Some(index);
             }
         }
-        count > events_max || sum - newest > bytes_max
+        held.bytes -= held.newest.map_or(0, |index| self.events[index].event.len());
+        held
     }
 
     fn position(&self, is_it: impl Fn(&Kept) -> bool) -> Option<usize> {
@@ -353,13 +377,18 @@ impl Kept {
         matches!(self.weight, Weight::Advice)
     }
 
+    /// Whether it is an answer for which an error would be shorter.
+    fn is_long(&self) -> bool {
+        matches!(self.weight, Weight::Answer(_)) && self.event.len() > SMALL_BYTES
+    }
+
     /// Puts an error in the place of a large answer, so that who comes back for it is told. `false`
     /// if it is none.
     fn shorten(&mut self) -> bool {
-        let Weight::Answer(id) = &self.weight else { return false };
-        if self.event.len() <= SMALL_BYTES {
+        if !self.is_long() {
             return false;
         }
+        let Weight::Answer(id) = &self.weight else { return false };
         let refusal = Refusal::no_room_for_answer().of(id.clone());
         let id = EventId::Told { stream: self.stream, place: self.place };
         self.event = closed(refusal.payload().into_open_event(), id);
