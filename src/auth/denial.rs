@@ -35,6 +35,8 @@ pub enum Reason {
     NoToken(Maker),
     #[error("the Authorization header does not have the form `Bearer <token>`")]
     Malformed,
+    #[error("the request has more than one Authorization header: send the one with the token")]
+    Repeated,
     #[error("the token has expired; {0}")]
     Expired(Maker),
     #[error("the token is not valid: {0}")]
@@ -91,7 +93,7 @@ impl Reason {
             Self::Origin(_) => "origin",
             Self::CrossSite => "cross_site",
             Self::NoToken(_) => "no_token",
-            Self::Malformed => "malformed",
+            Self::Malformed | Self::Repeated => "malformed",
             Self::Expired(_) => "expired",
             Self::BadToken(_) => "bad_token",
             Self::NoKeys { .. } => "no_keys",
@@ -140,7 +142,7 @@ impl Denial {
             Reason::Host(_) | Reason::Origin(_) | Reason::CrossSite | Reason::MissingScope(_) => {
                 StatusCode::FORBIDDEN
             }
-            Reason::Malformed => StatusCode::BAD_REQUEST,
+            Reason::Malformed | Reason::Repeated => StatusCode::BAD_REQUEST,
             Reason::NoToken(_) | Reason::Expired(_) | Reason::BadToken(_) => {
                 StatusCode::UNAUTHORIZED
             }
@@ -171,7 +173,7 @@ fn challenge(scope: Scope, metadata: Option<&str>, reason: &Reason) -> Option<St
         }
         // RFC 6750 §3.1: no error code when the request brought no token at all.
         Reason::NoToken(_) => {}
-        Reason::Malformed => say("error", "invalid_request"),
+        Reason::Malformed | Reason::Repeated => say("error", "invalid_request"),
         Reason::Expired(_) => {
             say("error", "invalid_token");
             say("error_description", "the token has expired");

@@ -98,13 +98,18 @@ impl Gate {
         self.know(tokens, token, scope, now).await
     }
 
-    /// The token in `Authorization`. What is there for another scheme is as good as nothing.
+    /// The token in `Authorization`. What is there for another scheme is as good as nothing. Two such
+    /// headers are refused: they are no list (RFC 9110 §5.3), and a proxy may have believed the other.
     fn authorization<'a>(
         &self,
         headers: &'a HeaderMap,
         scope: Scope,
     ) -> Result<Option<&'a str>, Denial> {
-        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(self.denial(scope, Reason::Repeated));
+        }
         match Credentials::of(value.as_bytes()) {
             Credentials::Token(token) => Ok(Some(token)),
             Credentials::Malformed => Err(self.denial(scope, Reason::Malformed)),

@@ -13,7 +13,7 @@ use mcp_hub::{
     model::{call::Call, clock::UnixTime, limits::Limits},
 };
 use proptest::{prelude::*, test_runner::Config as Cases};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_tungstenite::{
@@ -27,6 +27,7 @@ use tokio_tungstenite::{
 
 use crate::support::{
     McpClient, PATIENCE, TestHub, TestProvider,
+    api::Looker,
     client::{Answer, Events, LegacySession, names},
     fake::{Bench, user},
     hub::{SECRET, token, token_for},
@@ -80,9 +81,12 @@ fn bad_tokens() -> Vec<(&'static str, String)> {
 async fn knock(hub: &TestHub, query: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap) {
     let url = format!("{}/clients/ws{query}", hub.url().replacen("http", "ws", 1));
     let mut request = url.into_client_request().expect("a URL");
+    for (name, _) in headers {
+        request.headers_mut().remove(*name);
+    }
     for (name, value) in headers {
         let name: HeaderName = name.parse().expect("a name");
-        request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value"));
+        request.headers_mut().append(name, HeaderValue::from_str(value).expect("a value"));
     }
     match timeout(PATIENCE, connect_async(request)).await.expect("in time") {
         Ok((_, response)) => (response.status().as_u16(), response.headers().clone()),
@@ -154,6 +158,40 @@ async fn without_a_token_nobody_is_let_in_and_the_challenge_names_no_error() {
 }
 
 #[tokio::test]
+async fn of_two_authorization_headers_none_is_believed_on_any_door() {
+    let hub = TestHub::with_users().await;
+    let [alice, bob] = ["alice", "bob"].map(|user| format!("Bearer {}", token(user)));
+    let (nobody, looker) = (McpClient::new(&hub), Looker::new(&hub));
+    for (said, is_let_in) in [
+        (vec![&*alice], true),
+        (vec![&*alice, &*alice], false),
+        (vec![&*alice, &*bob], false),
+        (vec![&*alice, "Basic YTpi"], false),
+        (vec!["Basic YTpi", &*alice], false),
+        (vec![&*alice, ""], false),
+    ] {
+        for request in [
+            nobody.modern_request("tools/list", json!({})),
+            looker.request(Method::GET, "/me"),
+            looker.request(Method::GET, "/events"),
+        ] {
+            let say = |request: RequestBuilder, value| request.header("authorization", value);
+            let answer = said.iter().copied().fold(request, say).send().await.expect("an answer");
+            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+            assert_eq!(status, if is_let_in { 200 } else { 400 }, "{said:?}");
+            if !is_let_in {
+                assert_eq!(challenge(&headers), "Bearer error=\"invalid_request\"", "{said:?}");
+                let text = answer.text().await.expect("a reason");
+                assert!(text.contains("more than one Authorization header"), "{text}");
+            }
+        }
+        let headers: Vec<_> = said.iter().map(|value| ("authorization", *value)).collect();
+        let (status, _) = knock(&hub, "", &headers).await;
+        assert_eq!(status, if is_let_in { 101 } else { 400 }, "{said:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_behind_a_proxy_with_a_password_brings_its_token_beside_it() {
     let hub = TestHub::with_users().await;
     let protocols = format!("mcp-hub.v1, bearer.{}", token("alice"));
@@ -171,6 +209,8 @@ async fn where_no_token_is_asked_for_authorization_is_somebody_elses_business() 
         let (status, _) = knock(&hub, "", &[("authorization", other)]).await;
         assert_eq!(status, 101, "{other}");
     }
+    let two = [("authorization", "Basic YTpi"), ("authorization", "Bearer made-up")];
+    assert_eq!(knock(&hub, "", &two).await.0, 101);
 }
 
 #[tokio::test]
@@ -478,7 +518,7 @@ impl Person {
 
     /// Tries everything one can do with a session whose id one knows.
     async fn intrude(&self, session: &str) {
-        let with = |request: reqwest::RequestBuilder| request.header("mcp-session-id", session);
+        let with = |request: RequestBuilder| request.header("mcp-session-id", session);
         let body = |method: &str| {
             json!({ "jsonrpc": "2.0", "id": 1, "method": method,
                 "params": { "name": "read", "level": "debug" } })
