@@ -40,6 +40,16 @@ impl std::fmt::Display for Faulty {
     }
 }
 
+impl Faulty {
+    /// The key of the limit that was in the way, if it was one.
+    pub(super) fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::TooMany { .. } => Some("limits.tools_per_provider"),
+            Self::Tools { refused, .. } => refused.iter().find_map(|(_, refusal)| refusal.limit),
+        }
+    }
+}
+
 /// Reads `definitions`, MCP tool objects.
 pub(super) fn parse(definitions: &[&RawValue], limits: &Limits) -> Result<Vec<Arc<Tool>>, Faulty> {
     let (count, max) = (definitions.len(), limits.tools_per_provider.get());
@@ -54,7 +64,7 @@ pub(super) fn parse(definitions: &[&RawValue], limits: &Limits) -> Result<Vec<Ar
             Ok(tool) if names.insert(tool.name.clone()) => tools.push(Arc::new(tool)),
             Ok(tool) => {
                 let (name, reason) = (Some(tool.name.to_string()), "declared twice".into());
-                refused.push((index, Refusal { name, reason }));
+                refused.push((index, Refusal { name, reason, limit: None }));
             }
             Err(refusal) => refused.push((index, refusal)),
         }

@@ -267,6 +267,9 @@ impl Keeper {
         let entry = self.entries.get_mut(&place).filter(|entry| is_of(load, entry));
         let Some(entry) = entry else { return };
         entry.stage = Stage::Done;
+        if let Some(limit) = loaded.as_ref().err().and_then(Fault::limit) {
+            self.hub.registry().hit(place.user.as_ref(), limit);
+        }
         let offered = loaded.map_err(|fault| told(&fault)).and_then(|loaded| {
             let plugin = loaded.plugin.clone();
             let audience = place.user.clone().map_or(Audience::Everyone, Audience::One);

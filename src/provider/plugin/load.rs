@@ -87,8 +87,8 @@ pub enum Fault {
     Uncompiled(#[from] Uncompiled),
     #[error(transparent)]
     NoSandbox(#[from] NoSandbox),
-    #[error("{0}")]
-    Tools(String),
+    #[error("{told}")]
+    Tools { told: String, limit: Option<&'static str> },
     #[error("a part of the hub broke while loading it")]
     Panicked,
 }
@@ -97,6 +97,16 @@ pub enum Fault {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UnreadFile(String);
+
+impl Fault {
+    /// The key of the limit for all providers' tools that its own went beyond, if they did.
+    pub(super) fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::Tools { limit, .. } => *limit,
+            _ => None,
+        }
+    }
+}
 
 impl From<Unread> for Fault {
     fn from(unread: Unread) -> Self {
@@ -255,14 +265,17 @@ impl Loader {
         let mut raw: Vec<&RawValue> = Vec::with_capacity(definitions.len());
         for definition in definitions {
             json::check(definition, self.limits.json_depth.get()).map_err(|fault| {
-                Fault::Tools(format!("a tool's definition is refused: {}", fault.told()))
+                let told = format!("a tool's definition is refused: {}", fault.told());
+                Fault::Tools { told, limit: fault.limit() }
             })?;
             let definition = serde_json::from_str(definition).map_err(|error| {
-                Fault::Tools(format!("a tool's definition is no JSON: {error}"))
+                let told = format!("a tool's definition is no JSON: {error}");
+                Fault::Tools { told, limit: None }
             })?;
             raw.push(definition);
         }
-        tool_set::parse(&raw, &self.limits).map_err(|faulty| Fault::Tools(sentences(&faulty)))
+        tool_set::parse(&raw, &self.limits)
+            .map_err(|faulty| Fault::Tools { told: sentences(&faulty), limit: faulty.limit() })
     }
 }
 

@@ -147,6 +147,9 @@ impl Enrolment {
 
     fn parsed(&self, register: &Register<'_>) -> Result<Vec<Arc<Tool>>, Refused> {
         tool_set::parse(&register.tools, self.hub.limits()).map_err(|faulty| {
+            if let Some(limit) = faulty.limit() {
+                self.hub.user(&self.user).hit(limit);
+            }
             let message = faulty.to_string();
             let tools = match faulty {
                 Faulty::TooMany { .. } => None,
@@ -157,7 +160,7 @@ impl Enrolment {
     }
 }
 
-fn told((index, Refusal { name, reason }): (usize, Refusal)) -> RefusedTool {
+fn told((index, Refusal { name, reason, .. }): (usize, Refusal)) -> RefusedTool {
     RefusedTool { index, name, reason }
 }
 

@@ -1,14 +1,16 @@
 //! What plugins may use: their files, their calls and all of them together.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytesize::ByteSize;
+use mcp_hub::{hub::chronicle::Hits, model::id::UserId};
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::count;
 use crate::support::{
-    McpClient, TestHub,
-    guest::{Body, Guest, wasi},
+    McpClient, TestHub, eventually,
+    guest::{Body, Guest, tool, wasi},
     plugins::{Folder, fault},
 };
 
@@ -141,5 +143,33 @@ async fn compiling_a_plugin_may_take_so_long_and_so_much_memory() {
             .await;
         let why = fault(&hub, "p").await;
         assert!(why.contains(&format!("({key})")), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn what_keeps_plugins_of_all_and_of_one_user_out_is_counted() {
+    let folder = Folder::new();
+    let hub = folder
+        .hub_with(|config| {
+            config.limits.tools_per_provider = count(2);
+            config.limits.tool_definition = ByteSize::b(500);
+        })
+        .await;
+    let three = ["a", "b", "c"].map(|name| tool(name, Body::Echo));
+    let many = three.into_iter().fold(Guest::new(), Guest::tool).build();
+    let described = tool("t", Body::Echo).description(&"x".repeat(500));
+    let large = Guest::new().tool(described).build();
+    let (of_hub, own) = (hub.hub().registry().chronicle(), hub.hub().user(&UserId::public()));
+    for (key, wasm) in [("limits.tools_per_provider", many), ("limits.tool_definition", large)] {
+        let hits = |hit: &BTreeMap<&str, Hits>| hit.get(key).map_or(0, |hits| hits.count);
+        for (file, of_all, of_one) in [("p.wasm", 1, 0), ("users/public/p.wasm", 2, 1)] {
+            folder.put(file, &wasm);
+            let why = fault(&hub, "p").await;
+            assert!(why.contains(key), "{why}");
+            let counted = (hits(&of_hub.limits()), hits(&own.chronicle.limits()));
+            assert_eq!(counted, (of_all, of_one), "{key}, {file}");
+            folder.remove(file);
+            eventually("it is gone", || hub.plugins().statuses(None).is_empty()).await;
+        }
     }
 }

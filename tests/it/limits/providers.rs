@@ -25,6 +25,7 @@ async fn a_provider_may_declare_so_many_tools() {
             assert_eq!(McpClient::new(&hub).tools().await.len(), 3, "what was there stays");
         }
     }
+    assert_eq!(hits(&hub, "limits.tools_per_provider").await, 1);
 }
 
 #[tokio::test]
@@ -100,6 +101,17 @@ async fn a_definition_may_have_so_many_bytes() {
             let reason = "the definition has 501 bytes; the limit is 500 (limits.tool_definition)";
             assert_eq!(answer["error"]["data"]["tools"][0]["reason"], reason);
         }
+    }
+    assert_eq!(hits(&hub, "limits.tool_definition").await, 1);
+    // Once for a set, however much of it is too large; what is faulty otherwise is no hit.
+    let (large, nameless) = (sized(501), r#"{ "inputSchema": { "type": "object" } }"#);
+    let large = large.trim_matches(['[', ']']);
+    for (tools, counted) in
+        [(format!("[{large},{large},{nameless}]"), 2), (format!("[{nameless}]"), 2)]
+    {
+        let answer = provider.register_text("p", &tools).await;
+        assert!(answer.get("error").is_some(), "{answer}");
+        assert_eq!(hits(&hub, "limits.tool_definition").await, counted, "{tools}");
     }
 }
 
