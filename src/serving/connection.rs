@@ -185,12 +185,16 @@ impl Host {
                     Ok(left) => look.as_mut().reset(Instant::now() + left),
                     // Over HTTP/2 it is told so first.
                     Err(Overdue::Idle) if !is_ending => {
+                        count_hit(Overdue::Idle.limit());
                         is_ending = true;
                         serving.as_mut().graceful_shutdown();
                         look.as_mut().reset(Instant::now() + self.limits.request_head_time);
                     }
                     Err(overdue) => {
-                        count_hit(overdue.limit());
+                        // That it is idle was counted when it was told, or it is the hub that leaves.
+                        if overdue != Overdue::Idle {
+                            count_hit(overdue.limit());
+                        }
                         tracing::debug!(client = %peer, limit = overdue.limit(), "hung up");
                         return;
                     }

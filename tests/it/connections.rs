@@ -16,7 +16,9 @@ use tokio::{
 };
 
 use crate::support::{
-    McpClient, PATIENCE, TestHub, TestProvider, eventually,
+    McpClient, PATIENCE, TestHub, TestProvider,
+    binary::Process,
+    eventually,
     provider::{text, tool},
     raw::Raw,
 };
@@ -160,6 +162,34 @@ async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
     let _second = TestProvider::offering(&hub, "q", &[tool("u")]).await;
     let heard = events.next().await.expect("the stream goes on");
     assert_eq!(heard["method"], "notifications/tools/list_changed");
+}
+
+#[tokio::test]
+async fn connections_that_are_closed_for_being_idle_are_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let environment = [
+        ("MCP_HUB_LISTEN", "127.0.0.1:0"),
+        ("MCP_HUB_LIMITS__REQUEST_HEAD_TIME", "500ms"),
+        ("MCP_HUB_LIMITS__CONNECTION_IDLE", "500ms"),
+    ];
+    let hub = Process::start(folder.path(), &[], &environment).await;
+    let counted =
+        |hits: u64| format!("mcp_hub_limit_hits_total{{limit=\"limits.connection_idle\"}} {hits}");
+    let mut idle = Raw::open(hub.url()).await;
+    idle.get("/healthz").await;
+    assert_eq!(idle.ended().await, "");
+    hub.metrics_with(&[&counted(1)]).await;
+    // One over HTTP/2 is told, and hung up on when it does not listen; that counts once as well.
+    let mut deaf = Raw::open(hub.url()).await;
+    let get = [&[0x82, 0x86, 0x04, 8][..], b"/healthz", &[0x01, 9], b"localhost"].concat();
+    let frames = [
+        &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"[..],
+        &[0, 0, u8::try_from(get.len()).expect("short"), 1, 5, 0, 0, 0, 1],
+        &get,
+    ];
+    deaf.socket.write_all(&frames.concat()).await.expect("the connection is open");
+    deaf.ended().await;
+    hub.metrics_with(&[&counted(2)]).await;
 }
 
 /// A hub with room for a provider and one more, and that provider; each answer of its tool is large.

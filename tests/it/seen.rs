@@ -9,10 +9,9 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
-use tokio::time::timeout;
 
 use crate::support::{
-    McpClient, PATIENCE, TestProvider,
+    McpClient, TestProvider,
     binary::Process,
     hub::SECRET,
     provider::{described, text, tool},
@@ -56,21 +55,6 @@ fn shown(metrics: &str) -> Metrics {
     shown
 }
 
-/// What `/metrics` shows once it has these lines: a socket counts as closed after its farewell.
-async fn metrics_with(url: &str, expected: &[&str]) -> String {
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let waiting = async {
-        loop {
-            let answer = http.get(format!("{url}/metrics")).send().await.expect("an answer");
-            let metrics = answer.text().await.expect("a text");
-            if expected.iter().all(|line| metrics.lines().any(|have| have == *line)) {
-                return metrics;
-            }
-        }
-    };
-    timeout(PATIENCE, waiting).await.expect("it is counted in time")
-}
-
 #[tokio::test]
 async fn every_metric_is_written_down_and_every_one_written_down_is_shown() {
     let folder = tempdir().expect("a folder");
@@ -96,7 +80,7 @@ async fn every_metric_is_written_down_and_every_one_written_down_is_shown() {
     let foreign = client.modern_request("tools/list", json!({})).header("host", "evil.example");
     assert_eq!(McpClient::send(foreign).await.status, 403);
     let closed = r#"mcp_hub_provider_connections_closed_total{reason="bad_frame"} 1"#;
-    let metrics = metrics_with(hub.url(), &[closed, "mcp_hub_provider_connections 1"]).await;
+    let metrics = hub.metrics_with(&[closed, "mcp_hub_provider_connections 1"]).await;
     let (shown, documented) = (shown(&metrics), documented());
     let differs = |(name, _): &(&String, _)| shown.get(*name) != documented.get(*name);
     let differing: Vec<_> = shown.iter().chain(&documented).filter(differs).collect();

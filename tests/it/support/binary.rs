@@ -77,6 +77,21 @@ impl Process {
         &self.url
     }
 
+    /// What `/metrics` shows once it has these lines: a connection counts as closed after its farewell.
+    pub(crate) async fn metrics_with(&self, expected: &[&str]) -> String {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let waiting = async {
+            loop {
+                let answer = http.get(format!("{}/metrics", self.url)).send().await;
+                let metrics = answer.expect("an answer").text().await.expect("a text");
+                if expected.iter().all(|line| metrics.lines().any(|have| have == *line)) {
+                    return metrics;
+                }
+            }
+        };
+        timeout(PATIENCE, waiting).await.expect("it is counted in time")
+    }
+
     /// Its process.
     pub(crate) fn id(&self) -> i32 {
         self.child.id().expect("it runs").try_into().expect("a small number")
