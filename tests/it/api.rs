@@ -170,6 +170,42 @@ async fn lists_come_in_pages_and_can_be_searched() {
 }
 
 #[tokio::test]
+async fn a_page_has_a_thousand_items_at_most() {
+    let hub = TestHub::with(|config| {
+        config.auth.secret = Some(SECRET.into());
+        config.limits.tools_per_provider = 1_001.try_into().expect("not zero");
+    })
+    .await;
+    let tools: Vec<_> = (0..1_001).map(|n| tool(&format!("t{n:04}"))).collect();
+    let _many = echoing(&hub, Some("root"), "many", &tools).await;
+    let looker = admin(&hub);
+    for limit in [999, 1_000] {
+        let page = looker.get(&format!("/tools?limit={limit}")).await;
+        assert_eq!(names(&page["tools"]).len(), limit);
+        assert!(page["nextCursor"].is_string(), "there are more than {limit}");
+    }
+    // Every list there is, by what the description says of it.
+    let answer = looker.request(Method::GET, "/openapi.json").send().await.expect("an answer");
+    let text = answer.text().await.expect("a body");
+    let description: Value = serde_json::from_str(&text).expect("JSON");
+    let mut lists = 0;
+    for (path, methods) in description["paths"].as_object().expect("paths") {
+        let parameters = methods["get"]["parameters"].as_array().map_or(&[][..], |all| all);
+        let Some(limit) = parameters.iter().find(|parameter| parameter["name"] == "limit") else {
+            continue;
+        };
+        lists += 1;
+        assert_eq!(limit["schema"]["maximum"], 1_000, "{path}: {limit}");
+        let path = path.strip_prefix("/api/v1").expect("one prefix");
+        looker.get(&format!("{path}?limit=1000")).await;
+        let problem = looker.refused(&format!("{path}?limit=1001")).await;
+        assert_eq!(problem.status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(problem.detail, "`limit` is 1001; it must be from 1 to 1000", "{path}");
+    }
+    assert_eq!(lists, 6, "tools, providers, plugins, calls, clients and users");
+}
+
+#[tokio::test]
 async fn a_stack_tells_who_serves_and_why_that_changed() {
     let hub = TestHub::start().await;
     let looker = Looker::new(&hub);

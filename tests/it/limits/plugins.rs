@@ -1,17 +1,24 @@
 //! What plugins may use: their files, their calls and all of them together.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fs, os::unix::fs::symlink, time::Duration};
 
 use bytesize::ByteSize;
-use mcp_hub::{hub::chronicle::Hits, model::id::UserId};
+use mcp_hub::{
+    hub::chronicle::Hits,
+    model::{id::UserId, plugin::PluginState},
+    provider::plugin::Options,
+};
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use super::count;
 use crate::support::{
-    McpClient, TestHub, eventually,
+    McpClient, PATIENCE, TestHub, eventually,
     guest::{Body, Guest, tool, wasi},
-    plugins::{Folder, fault},
+    plugins::{Folder, fault, offered, repository},
 };
 
 /// A page of Wasm, in bytes.
@@ -143,6 +150,91 @@ async fn compiling_a_plugin_may_take_so_long_and_so_much_memory() {
             .await;
         let why = fault(&hub, "p").await;
         assert!(why.contains(&format!("({key})")), "{why}");
+    }
+}
+
+/// How many compilers ran at once, by what they have written down.
+fn most_at_once(log: &str) -> usize {
+    let (mut now, mut most) = (0_usize, 0);
+    for line in log.lines() {
+        now = if line == "begun" { now + 1 } else { now - 1 };
+        most = most.max(now);
+    }
+    most
+}
+
+#[tokio::test]
+async fn so_many_plugins_are_compiled_at_once() {
+    const PLUGINS: usize = 4;
+    for compiles in [1, 2] {
+        let (folder, place) = (Folder::new(), tempfile::tempdir().expect("a folder"));
+        let file = |name: &str| place.path().join(name);
+        symlink(repository("tests/it/support/compiler/held"), file("held")).expect("room");
+        symlink(env!("CARGO_BIN_EXE_mcp-hub"), file("mcp-hub")).expect("room");
+        let hub = folder
+            .hub_with(|config| {
+                config.plugins.compiles = count(compiles);
+                config.plugins.cache = Some(file("native"));
+                config.plugins.program = Some(file("held"));
+            })
+            .await;
+        let names: Vec<_> = (0..PLUGINS).map(|number| format!("t{number}")).collect();
+        for name in &names {
+            let guest = Guest::of(name, Body::Text("done".into()));
+            folder.put(&format!("{name}.wasm"), guest.build());
+        }
+        let log = || fs::read_to_string(file("log")).unwrap_or_default();
+        eventually(&format!("{compiles} of them are being compiled, the others wait"), || {
+            let statuses = hub.plugins().statuses(None);
+            let loading = statuses.iter().filter(|status| status.state == PluginState::Loading);
+            loading.count() == PLUGINS && log().lines().count() >= compiles
+        })
+        .await;
+        fs::write(file("go"), "").expect("room");
+        offered(&hub, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        assert_eq!(most_at_once(&log()), compiles, "{}", log());
+    }
+}
+
+#[tokio::test]
+async fn the_folder_is_looked_at_so_often_though_nothing_is_heard_of_changes() {
+    let (slow, quick) = (Duration::from_secs(1), Duration::from_millis(50));
+    for poll in [slow, quick] {
+        let (folder, elsewhere) = (Folder::new(), tempfile::tempdir().expect("a folder"));
+        let target = elsewhere.path().join("target");
+        // Where the link leads to is not watched: only a look finds what has changed there.
+        let change = |answer: &str| {
+            let whole = elsewhere.path().join("whole");
+            fs::write(&whole, Guest::of("t", Body::Text(answer.into())).build()).expect("room");
+            fs::rename(&whole, &target).expect("the same file system");
+        };
+        change("0");
+        symlink(&target, folder.file("p.wasm")).expect("room");
+        let hub = folder.hub_with(|config| config.plugins.poll = poll).await;
+        // From before one change until the next one is seen the folder is looked at twice at least.
+        let seen = async |answer: &str| while said(&hub, 1).await != [answer] {};
+        let twice = async |number: usize| {
+            let begun = Instant::now();
+            for number in [number, number + 1] {
+                let answer = (number % 2).to_string();
+                change(&answer);
+                seen(&answer).await;
+            }
+            begun.elapsed()
+        };
+        let usual = Options::default().poll;
+        let looking = async {
+            let mut number = 1;
+            loop {
+                let took = twice(number).await;
+                assert!(took >= poll, "looked at every {poll:?}, seen twice in {took:?}");
+                if took < usual || poll == slow {
+                    return;
+                }
+                number += 2;
+            }
+        };
+        timeout(PATIENCE, looking).await.expect("it is looked at more often than usual");
     }
 }
 
