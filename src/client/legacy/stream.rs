@@ -64,12 +64,60 @@ impl Open {
         };
         let event = tokio::select! {
             biased;
-            () = self.session.ended.cancelled() => return None,
+            // A session is idle, and can be displaced, as soon as its calls have ended: their answers
+            // are read even so.
+            () = self.session.ended.cancelled() => self.reader.told()?,
             // Before what is told, which may never pause; what is left is for who comes back.
             () = time_is_up => return None,
             event = self.reader.next() => event?,
             () = sleep(KEEP_ALIVE) => KEEP_ALIVE_COMMENT,
         };
         Some((Ok(event), self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::{
+        client::{
+            legacy::{
+                backlog::Decided,
+                session::{Handshake, Sessions},
+            },
+            message::RequestId,
+            payload::Payload,
+        },
+        hub::{Hub, router},
+        model::{id::UserId, limits::Limits},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_told_before_its_session_was_displaced_is_read_to_the_end() {
+        let limits = Arc::new(Limits { sessions_per_user: NonZeroUsize::MIN, ..Limits::default() });
+        let hub = Hub::new(Arc::clone(&limits), router::Options::default(), None, None);
+        let sessions = Sessions::new(limits);
+        let session = || {
+            let handshake = Handshake { version: "2025-11-25", capabilities: None, client: None };
+            sessions.open(hub.user(&UserId::public()), handshake).expect("no other is in use")
+        };
+        let displaced = session();
+        let id = RequestId::of_text("1");
+        let (undecided, teller) = displaced.backlog.open(id.clone());
+        teller.advise(Payload::notification("half way", None));
+        let Decided::Events(reader) = undecided.decided(None).await else { panic!("no stream") };
+        teller.answer(Ok(Payload::result(&id, [Bytes::from("\"done\"")])));
+        session();
+        assert!(displaced.ended.is_cancelled());
+        let mut open = Some(Open { session: displaced, reader, first: None, until: None });
+        let mut read = Vec::new();
+        while let Some((Ok(event), next)) = open.take().expect("it was put back").next().await {
+            read.extend_from_slice(&event);
+            open = Some(next);
+        }
+        let read = String::from_utf8(read).expect("a text");
+        assert!(read.contains("half way") && read.contains("done"), "{read}");
     }
 }

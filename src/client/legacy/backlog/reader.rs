@@ -157,6 +157,14 @@ impl Reader {
         }
     }
 
+    /// The next event, if it has been told already.
+    pub(in crate::client::legacy) fn told(&mut self) -> Option<Bytes> {
+        match self.look() {
+            Found::Event(event) => Some(event),
+            Found::NothingYet | Found::End => None,
+        }
+    }
+
     pub(super) fn look(&mut self) -> Found {
         let mut shelf = self.backlog.shelf.lock();
         let Some(state) = shelf.streams.get(&self.stream) else { return Found::End };
