@@ -172,6 +172,12 @@ impl Turn {
         }
     }
 
+    /// Bytes of the answer that have not been taken.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.unread.as_ref().map_or(0, |unread| unread.lock().bytes)
+    }
+
     fn has_waited(&self) -> Duration {
         let unread = self.unread.as_ref().map(|unread| unread.lock());
         let waiting = unread.filter(|unread| unread.bytes > 0);
