@@ -70,8 +70,8 @@ impl Conversation {
             if self.permit.is_none() {
                 self.permit = Some(self.hub.admit(&self.user)?);
             }
-            let route = self.hub.route(&self.user, Instant::now() + self.time_left);
             let began = Instant::now();
+            let route = self.hub.route(&self.user, began + self.time_left);
             let outcome = route.call(&self.call, self.resumption.as_ref(), &mut record.trail).await;
             self.time_left = self.time_left.saturating_sub(began.elapsed());
             outcome

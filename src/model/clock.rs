@@ -1,6 +1,9 @@
 //! The one door to the time of day. Durations are measured with tokio's clock, which tests can pause.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt::Display,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
@@ -26,6 +29,11 @@ impl UnixTime {
     pub fn until(self, later: Self) -> Duration {
         Duration::from_secs(later.0.saturating_sub(self.0))
     }
+}
+
+/// The time of day to the microsecond, written as RFC 3339 says.
+pub fn rfc3339() -> impl Display {
+    humantime::format_rfc3339_micros(UNIX_EPOCH + since_1970())
 }
 
 /// When something happened, for people: milliseconds since 1970-01-01 UTC, written as RFC 3339 says.
