@@ -3,9 +3,13 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Uri, header};
 
 use super::denial::Reason;
+
+static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Names a loopback listener is known by.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -49,10 +53,10 @@ impl Hosts {
     /// otherwise what a page is up to.
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Reason> {
         // HTTP/2 carries the host in the URI (RFC 9113 §8.3.1).
-        let host = uri.host().or_else(|| host_of(headers.get(header::HOST)?.to_str().ok()?));
-        let host = host.unwrap_or_default();
-        if !self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
-            return Err(Reason::Host(host.to_owned()));
+        let named = uri.host().or_else(|| headers.get(header::HOST)?.to_str().ok());
+        let named = named.unwrap_or_default();
+        if !self.hosts.iter().any(|allowed| is_host(named, allowed)) {
+            return Err(Reason::Host(host_of(named).unwrap_or_default().to_owned()));
         }
         match headers.get(header::ORIGIN) {
             // Browsers name no origin where a page only loads something, such as a picture.
@@ -81,11 +85,20 @@ impl Hosts {
 /// Whether a page of another site loads this as a part of itself (Fetch Metadata, W3C). A person who
 /// follows a link from there is welcome.
 fn is_loaded_by_a_foreign_page(headers: &HeaderMap) -> bool {
-    let says = |name: &str, values: &[&str]| {
+    let says = |name: &HeaderName, values: &[&str]| {
         headers.get(name).is_some_and(|value| values.iter().any(|expected| value == expected))
     };
-    let is_foreign = says("sec-fetch-site", &["cross-site", "same-site"]);
-    is_foreign && !(says("sec-fetch-mode", &["navigate"]) && says("sec-fetch-dest", &["document"]))
+    let is_foreign = says(&FETCH_SITE, &["cross-site", "same-site"]);
+    is_foreign && !(says(&FETCH_MODE, &["navigate"]) && says(&FETCH_DEST, &["document"]))
+}
+
+/// Whether `named`, a `host[:port]`, is the host `allowed`.
+fn is_host(named: &str, allowed: &str) -> bool {
+    let Some((host, rest)) = named.split_at_checked(allowed.len()) else { return false };
+    let is_port = |rest: &str| {
+        rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    host.eq_ignore_ascii_case(allowed) && (rest.is_empty() || is_port(rest))
 }
 
 /// The host of `host[:port]`, if that is what it is: `user@host` has no place in a `Host` header.
@@ -119,15 +132,23 @@ mod tests {
 
     #[test]
     fn own_names_pass_with_any_port() {
-        for host in ["localhost", "127.0.0.1:8080", "[::1]:8080", "HUB.example.com:443"] {
+        for host in ["localhost", "127.0.0.1:8080", "[::1]", "[::1]:8080", "HUB.example.com:443"] {
             check(host, None).unwrap();
         }
     }
 
     #[test]
     fn foreign_hosts_do_not() {
-        for host in ["evil.example.com", "", "localhost.evil.com", "a@localhost", "127.0.0.2", "["]
-        {
+        for host in [
+            "evil.example.com",
+            "",
+            "localhost.evil.com",
+            "localhost:80a",
+            "evil:localhost",
+            "a@localhost",
+            "127.0.0.2",
+            "[",
+        ] {
             assert!(matches!(check(host, None), Err(Reason::Host(_))), "{host}");
         }
     }

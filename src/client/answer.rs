@@ -179,15 +179,17 @@ pub(super) fn may_get_events(headers: &HeaderMap) -> bool {
 /// Whether the `Accept` header takes `range`, if it names it: with a weight of 0 it does not
 /// (RFC 9110 §12.4.2).
 fn accepts(headers: &HeaderMap, range: &str) -> Option<bool> {
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let named = values.flat_map(|value| value.split(',')).filter_map(|named| {
-        let mut parts = named.split(';').map(str::trim);
-        parts.next()?.eq_ignore_ascii_case(range).then(|| !parts.any(is_weight_of_zero))
+    let values = headers.get_all(header::ACCEPT).iter().map(HeaderValue::as_bytes);
+    let named = values.flat_map(|value| value.split(|byte| *byte == b',')).filter_map(|named| {
+        let mut parts = named.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let is_it = parts.next()?.eq_ignore_ascii_case(range.as_bytes());
+        is_it.then(|| !parts.any(is_weight_of_zero))
     });
     named.reduce(|one, other| one || other)
 }
 
-fn is_weight_of_zero(parameter: &str) -> bool {
+fn is_weight_of_zero(parameter: &[u8]) -> bool {
+    let parameter = str::from_utf8(parameter).unwrap_or_default();
     let weight = parameter.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("q"));
     weight.is_some_and(|(_, weight)| weight.parse() == Ok(0.0_f32))
 }

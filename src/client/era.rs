@@ -1,14 +1,14 @@
 //! Which era a POST belongs to: the handshake and sessions of old, or one self-contained request.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 
 use super::{
     error::Refusal,
     message::{Incoming, Params},
 };
 
-pub const VERSION_HEADER: &str = "MCP-Protocol-Version";
-pub const SESSION_HEADER: &str = "mcp-session-id";
+pub static VERSION_HEADER: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub static SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// The newest revision.
 pub const MODERN: &str = "2026-07-28";
@@ -42,13 +42,15 @@ pub enum VersionHeader<'a> {
 
 impl<'a> VersionHeader<'a> {
     pub fn of(headers: &'a HeaderMap) -> Self {
-        let mut values = headers.get_all(VERSION_HEADER).iter();
+        let mut values = headers.get_all(&VERSION_HEADER).iter();
         let Some(value) = values.next() else { return Self::Absent };
         if values.next().is_some() {
             return Self::Double;
         }
         let version = value.to_str().unwrap_or_default().trim();
-        if LEGACY_VERSIONS.contains(&version) {
+        if MODERN_VERSIONS.contains(&version) {
+            Self::Modern(version)
+        } else if LEGACY_VERSIONS.contains(&version) {
             Self::Legacy
         } else if is_date(version) && version >= MODERN_VERSIONS[MODERN_VERSIONS.len() - 1] {
             Self::Modern(version)
@@ -68,9 +70,9 @@ impl<'a> VersionHeader<'a> {
                 );
                 Err(Refusal::invalid_request(what))
             }
-            Self::Double => {
-                Err(Refusal::header_mismatch(format!("the header {VERSION_HEADER} is there twice")))
-            }
+            Self::Double => Err(Refusal::header_mismatch(
+                "the header MCP-Protocol-Version is there twice".into(),
+            )),
             Self::Absent | Self::Legacy | Self::Modern(_) => Ok(()),
         }
     }

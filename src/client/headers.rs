@@ -3,9 +3,9 @@
 //! The hub routes, limits and logs by the body alone. The headers are only checked, because others
 //! on the way may have believed them.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap, fmt::Display};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, header::AsHeaderName};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::value::RawValue;
 
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::model::{json::Json, tool::Tool};
 
-const METHOD_HEADER: &str = "Mcp-Method";
-const NAME_HEADER: &str = "Mcp-Name";
+static METHOD_HEADER: HeaderName = HeaderName::from_static("mcp-method");
+static NAME_HEADER: HeaderName = HeaderName::from_static("mcp-name");
 
 /// The headers of a request, to be held against its body.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +31,12 @@ impl Repetition<'_> {
     /// `MCP-Protocol-Version` must be the version the body claims.
     pub(super) fn check_version(self, claimed: &str) -> Result<(), Refusal> {
         let strict = Self { may_lack: false, ..self };
-        strict.check(VERSION_HEADER, Some(claimed), str::eq)
+        strict.check(&VERSION_HEADER, Some(claimed), str::eq)
     }
 
     /// `Mcp-Method` must be the body's method, letter for letter.
     pub(super) fn check_method(self, method: &str) -> Result<(), Refusal> {
-        self.check(METHOD_HEADER, Some(method), str::eq)
+        self.check(&METHOD_HEADER, Some(method), str::eq)
     }
 
     /// `Mcp-Name` must be the name the body has for what it is about, if it has one.
@@ -48,7 +48,7 @@ impl Repetition<'_> {
             _ => return Ok(()),
         };
         match params.get(source).and_then(string) {
-            Some(name) => self.check(NAME_HEADER, Some(&name), str::eq),
+            Some(name) => self.check(&NAME_HEADER, Some(&name), str::eq),
             None => Ok(()),
         }
     }
@@ -83,7 +83,7 @@ impl Repetition<'_> {
 
     fn check(
         self,
-        name: &str,
+        name: impl AsHeaderName + Display + Copy,
         body: Option<&str>,
         same: impl Fn(&str, &str) -> bool,
     ) -> Result<(), Refusal> {
@@ -138,7 +138,7 @@ pub(crate) fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
+    use axum::http::HeaderValue;
 
     use super::*;
     use crate::client::message::Incoming;

@@ -30,14 +30,24 @@ const JOINED_BYTES_MAX: usize = 8 * 1024;
 /// Room for the fields of an event besides its message.
 const EVENT_FIELDS_BYTES: usize = 64;
 
+/// [`SERVER_INFO`], as a part of other literals.
+macro_rules! server_info {
+    () => {
+        concat!(
+            r#""io.modelcontextprotocol/serverInfo":{"name":""#,
+            env!("CARGO_PKG_NAME"),
+            r#"","version":""#,
+            env!("CARGO_PKG_VERSION"),
+            r#""}"#
+        )
+    };
+}
+pub(super) use server_info;
+
 /// Who answers, as `_meta` member of modern results.
-pub(super) const SERVER_INFO: &str = concat!(
-    r#""io.modelcontextprotocol/serverInfo":{"name":""#,
-    env!("CARGO_PKG_NAME"),
-    r#"","version":""#,
-    env!("CARGO_PKG_VERSION"),
-    r#""}"#
-);
+pub(super) const SERVER_INFO: &str = server_info!();
+const OWN_META: &str = concat!(r#""_meta":{"#, server_info!(), "}");
+const OWN_META_FIRST: &str = concat!(r#""_meta":{"#, server_info!(), "},");
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
 /// One JSON-RPC message, in pieces.
@@ -48,7 +58,7 @@ pub struct Payload {
 
 impl Payload {
     pub fn result(id: &RequestId, result: impl IntoIterator<Item = Bytes>) -> Self {
-        let head = format!(r#"{{"jsonrpc":"2.0","id":{},"result":"#, id.as_str());
+        let head = [r#"{"jsonrpc":"2.0","id":"#, id.as_str(), r#","result":"#].concat();
         let mut pieces = Vec::with_capacity(8);
         pieces.push(head.into());
         pieces.extend(result);
@@ -227,26 +237,26 @@ pub(super) fn modern_result(output: &Output) -> Vec<Bytes> {
     let whole = output.json.bytes();
     let text = output.json.as_str();
     let mut pieces = Vec::with_capacity(6);
-    let mut added = String::from("{");
-    if output.kind == OutputKind::Unsaid {
-        added.push_str(r#""resultType":"complete","#);
-    }
+    let added = match output.kind {
+        OutputKind::Unsaid => r#"{"resultType":"complete","#,
+        OutputKind::Complete | OutputKind::InputRequired => "{",
+    };
+    pieces.push(Bytes::from_static(added.as_bytes()));
     let is_empty = |object: &str| object[1..].trim_start().starts_with('}');
     match &output.meta {
         Some(meta) if names_its_server(output.part(meta)) => {
-            pieces.extend([added.into(), whole.slice(1..)]);
+            pieces.push(whole.slice(1..));
         }
         Some(meta) => {
             let inside = meta.start + 1;
             let comma = if is_empty(output.part(meta)) { "" } else { "," };
-            pieces.extend([added.into(), whole.slice(1..inside)]);
+            pieces.push(whole.slice(1..inside));
             pieces.extend([Bytes::from_static(SERVER_INFO.as_bytes()), comma.into()]);
             pieces.push(whole.slice(inside..));
         }
         None => {
-            let comma = if is_empty(text) { "" } else { "," };
-            added.push_str(&["\"_meta\":{", SERVER_INFO, "}", comma].concat());
-            pieces.extend([added.into(), whole.slice(1..)]);
+            let meta = if is_empty(text) { OWN_META } else { OWN_META_FIRST };
+            pieces.extend([Bytes::from_static(meta.as_bytes()), whole.slice(1..)]);
         }
     }
     pieces

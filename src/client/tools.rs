@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 
-use super::{error::Refusal, message::Params, payload::SERVER_INFO, trace};
+use super::{error::Refusal, message::Params, payload::server_info, trace};
 use crate::{
     hub::view::List,
     model::{
@@ -17,31 +17,31 @@ use crate::{
 /// Marks a cursor as one of this hub's.
 const CURSOR_MARK: &str = "after:";
 
-/// The result of `tools/list`: a slice of the list that was written when it last changed.
+/// The result of `tools/list`, in pieces: a slice of the list that was written when it last changed.
 pub(super) fn list(
     list: &List,
     params: &Params,
     page_size: usize,
     is_modern: bool,
-) -> Result<Vec<Bytes>, Refusal> {
+) -> Result<[Bytes; 5], Refusal> {
     let cursor = params.string("cursor")?;
     let after = cursor.as_deref().map(decode_cursor).transpose()?;
     let page = list.page(after.as_deref(), page_size);
-    let head: &'static [u8] =
-        if is_modern { br#"{"resultType":"complete","tools":["# } else { br#"{"tools":["# };
-    let mut tail = String::from("]");
-    if let Some(name) = &page.more_after {
-        tail.push_str(&format!(r#","nextCursor":"{}""#, encode_cursor(name)));
-    }
-    if is_modern {
-        // Tools come and go with their providers, so nobody may keep the list: listen instead.
-        tail.push_str(
-            &[r#","ttlMs":0,"cacheScope":"private","_meta":{"#, SERVER_INFO, "}"].concat(),
-        );
-    }
-    tail.push('}');
-    Ok(vec![Bytes::from_static(head), page.tools, tail.into()])
+    let more = page.more_after.map_or_else(Bytes::new, |name| {
+        format!(r#","nextCursor":"{}""#, encode_cursor(&name)).into()
+    });
+    let [head, tail] = if is_modern { MODERN_LIST } else { LEGACY_LIST };
+    let of = |text: &'static str| Bytes::from_static(text.as_bytes());
+    Ok([of(head), page.tools, of("]"), more, of(tail)])
 }
+
+/// What stands before the tools of a list, and after what follows them.
+const LEGACY_LIST: [&str; 2] = [r#"{"tools":["#, "}"];
+/// Tools come and go with their providers, so nobody may keep the list: listen instead.
+const MODERN_LIST: [&str; 2] = [
+    r#"{"resultType":"complete","tools":["#,
+    concat!(r#","ttlMs":0,"cacheScope":"private","_meta":{"#, server_info!(), "}}"),
+];
 
 /// A page ends with a name, and the next goes on after it, whatever has changed meanwhile.
 pub(crate) fn encode_cursor(name: &ToolName) -> String {

@@ -1,7 +1,7 @@
 //! The trace a request belongs to: as its `_meta` says, or else its HTTP headers, which is where most
 //! libraries that trace put it.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use bytestring::ByteString;
 
 use crate::model::{
@@ -15,6 +15,10 @@ use crate::model::{
 const STATE_BYTES_MAX: usize = 4 * 1024;
 const BAGGAGE_BYTES_MAX: usize = 8 * 1024;
 
+static PARENT_HEADER: HeaderName = HeaderName::from_static(TRACEPARENT);
+static STATE_HEADER: HeaderName = HeaderName::from_static(TRACESTATE);
+static BAGGAGE_HEADER: HeaderName = HeaderName::from_static(BAGGAGE);
+
 /// Adds to `meta`, a request's `_meta`, what `headers` say and it does not. What `_meta` says of the
 /// trace stays the whole truth: a parent of the one does not go with a state of the other.
 pub(super) fn complete(meta: &mut Vec<Member>, headers: &HeaderMap) {
@@ -23,25 +27,25 @@ pub(super) fn complete(meta: &mut Vec<Member>, headers: &HeaderMap) {
     let mut add = |key, value: &str| meta.push((ByteString::from_static(key), Json::of(&value)));
     if !says_trace && let Some(parent) = parent(headers) {
         add(TRACEPARENT, parent);
-        if let Some(state) = list(headers, TRACESTATE, STATE_BYTES_MAX) {
+        if let Some(state) = list(headers, &STATE_HEADER, STATE_BYTES_MAX) {
             add(TRACESTATE, &state);
         }
     }
-    if !says_baggage && let Some(baggage) = list(headers, BAGGAGE, BAGGAGE_BYTES_MAX) {
+    if !says_baggage && let Some(baggage) = list(headers, &BAGGAGE_HEADER, BAGGAGE_BYTES_MAX) {
         add(BAGGAGE, &baggage);
     }
 }
 
 /// The one `traceparent`, if it is well-formed.
 fn parent(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(TRACEPARENT).iter();
+    let mut values = headers.get_all(&PARENT_HEADER).iter();
     let parent = values.next()?.to_str().ok()?;
     let is_good = values.next().is_none() && TraceParent::parse(parent).is_some();
     is_good.then_some(parent)
 }
 
 /// A header that is a list, and so may be there several times (RFC 9110 §5.3).
-fn list(headers: &HeaderMap, name: &str, bytes_max: usize) -> Option<String> {
+fn list(headers: &HeaderMap, name: &HeaderName, bytes_max: usize) -> Option<String> {
     let values = headers.get_all(name).iter().map(|value| value.to_str().ok());
     let whole = values.collect::<Option<Vec<_>>>()?.join(",");
     (1..=bytes_max).contains(&whole.len()).then_some(whole)

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
 use super::{DEPTH_MAX, is_told, text};
@@ -59,11 +59,16 @@ pub fn client_message(bytes: &[u8]) {
         assert_eq!(**method, *whole["method"].as_str().expect("a method"));
     }
     let Some(params) = incoming.params() else { return };
-    for member in ["name", "arguments", "_meta", "cursor"] {
+    for member in ["name", "arguments", "cursor"] {
         let said = params.get(member).map(|json| serde_json::from_str(json.as_str()));
         let said: Value = said.transpose().expect("a part of JSON is JSON").unwrap_or_default();
         assert_eq!(said, whole["params"][member], "{member}");
     }
+    let meta = &whole["params"]["_meta"];
+    let said = params.all_meta().map(|(name, value)| {
+        (name.to_string(), serde_json::from_str(value.as_str()).expect("a part of JSON is JSON"))
+    });
+    assert_eq!(said.collect::<Map<_, _>>(), meta.as_object().cloned().unwrap_or_default());
     let _era = era::classify(VersionHeader::Absent, true, &incoming);
 }
 

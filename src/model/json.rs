@@ -7,6 +7,7 @@ use bytestring::ByteString;
 use memchr::memchr2;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 
 /// One JSON value as the text that came; cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,6 +83,11 @@ pub fn object<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
     serde_json::from_str(text)
 }
 
+/// A string where it stands, copied only if it is written with escapes. An optional `Cow` would always be
+/// copied.
+#[derive(Debug, Deserialize)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
 /// For a member of a structure that may be null: with this, null is told from absence.
 pub fn present<'de: 'a, 'a, D: Deserializer<'de>>(
     from: D,
@@ -124,38 +130,37 @@ impl Fault {
 pub fn check(text: &str, depth_max: usize) -> Result<(), Fault> {
     let bytes = text.as_bytes();
     // The keys of all open objects; each object's own begin at the index its level remembers.
-    let mut keys: Vec<Cow<'_, str>> = Vec::new();
-    let mut levels: Vec<Level> = Vec::new();
+    let mut keys: SmallVec<[Cow<'_, str>; 16]> = SmallVec::new();
+    let mut outer: SmallVec<[Level; 8]> = SmallVec::new();
+    let mut level = Level { keys_start: 0, is_object: false, key_is_next: false };
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         match byte {
             b'"' => {
-                let end = string_end(bytes, at);
-                if let Some(Level { key_is_next: key_is_next @ true, .. }) = levels.last_mut() {
-                    *key_is_next = false;
-                    keys.push(unescaped(&text[at..end]));
+                let (end, has_escapes) = string_end(bytes, at);
+                if std::mem::take(&mut level.key_is_next) {
+                    let quoted = &text[at..end];
+                    keys.push(if has_escapes { unescaped(quoted) } else { plain(quoted).into() });
                 }
                 at = end;
                 continue;
             }
             b'{' | b'[' => {
-                if levels.len() == depth_max {
+                if outer.len() == depth_max {
                     return Err(Fault::TooDeep { max: depth_max });
                 }
                 let is_object = byte == b'{';
-                levels.push(Level { keys_start: keys.len(), is_object, key_is_next: is_object });
+                outer.push(level);
+                level = Level { keys_start: keys.len(), is_object, key_is_next: is_object };
             }
             b'}' | b']' => {
-                if let Some(level) = levels.pop() {
+                if let Some(around) = outer.pop() {
                     refuse_duplicates(&mut keys[level.keys_start..])?;
                     keys.truncate(level.keys_start);
+                    level = around;
                 }
             }
-            b',' => {
-                if let Some(level) = levels.last_mut() {
-                    level.key_is_next = level.is_object;
-                }
-            }
+            b',' => level.key_is_next = level.is_object,
             _ => {}
         }
         at += 1;
@@ -163,38 +168,51 @@ pub fn check(text: &str, depth_max: usize) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Up to so many keys, to compare each with each is faster than to sort them: most differ in length.
+const FEW_KEYS: usize = 8;
+
 struct Level {
     keys_start: usize,
     is_object: bool,
     key_is_next: bool,
 }
 
-/// The index after the string that opens at `start`; the end of the text when it is not closed.
-fn string_end(bytes: &[u8], start: usize) -> usize {
+/// The index after the string that opens at `start`, which is the end of the text when it is not closed;
+/// and whether it is written with escapes.
+fn string_end(bytes: &[u8], start: usize) -> (usize, bool) {
     let mut at = start + 1;
+    let mut has_escapes = false;
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         at += found;
         if bytes[at] == b'"' {
-            return at + 1;
+            return (at + 1, has_escapes);
         }
+        has_escapes = true;
         at += 2;
     }
-    bytes.len()
+    (bytes.len(), has_escapes)
+}
+
+/// What stands between the quotes.
+fn plain(quoted: &str) -> &str {
+    quoted.get(1..quoted.len() - 1).unwrap_or_default()
 }
 
 /// A key as it reads: `"\u0061"` and `"a"` are one.
 fn unescaped(quoted: &str) -> Cow<'_, str> {
-    let plain = quoted.get(1..quoted.len() - 1).unwrap_or_default();
-    if !plain.contains('\\') {
-        return Cow::Borrowed(plain);
-    }
-    serde_json::from_str(quoted).map_or(Cow::Borrowed(plain), Cow::Owned)
+    serde_json::from_str(quoted).map_or(Cow::Borrowed(plain(quoted)), Cow::Owned)
 }
 
 fn refuse_duplicates(keys: &mut [Cow<'_, str>]) -> Result<(), Fault> {
-    keys.sort_unstable();
-    match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Fault::DuplicateKey { key: pair[0].chars().take(64).collect() }),
+    let double = if keys.len() <= FEW_KEYS {
+        let mut earlier = keys.iter().enumerate();
+        earlier.find_map(|(index, key)| keys[..index].contains(key).then_some(key))
+    } else {
+        keys.sort_unstable();
+        keys.windows(2).find_map(|pair| (pair[0] == pair[1]).then_some(&pair[0]))
+    };
+    match double {
+        Some(key) => Err(Fault::DuplicateKey { key: key.chars().take(64).collect() }),
         None => Ok(()),
     }
 }
@@ -223,6 +241,10 @@ mod tests {
     fn equal_keys_are_found_however_they_are_written() {
         refused(r#"{"a":1,"b":2,"a":3}"#, r#"the JSON names the key "a" twice in one object"#);
         refused(r#"{"a":1,"\u0061":3}"#, r#"the JSON names the key "a" twice in one object"#);
+        refused(
+            r#"{"n1":1,"n2":1,"n3":1,"n4":1,"n5":1,"n6":1,"n7":1,"n8":1,"n9":1,"n2":2}"#,
+            r#"the JSON names the key "n2" twice in one object"#,
+        );
         refused(r#"[{"x":{"k":1,"k":1}}]"#, r#"the JSON names the key "k" twice in one object"#);
     }
 

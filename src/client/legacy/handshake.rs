@@ -62,7 +62,7 @@ fn begin(
     let result = Bytes::from(result.to_string());
     let mut response = Payload::result(id, [result]).into_response(StatusCode::OK);
     let session_id = HeaderValue::from_str(&session.id).expect("a session id is visible ASCII");
-    response.headers_mut().insert(SESSION_HEADER, session_id);
+    response.headers_mut().insert(&SESSION_HEADER, session_id);
     Ok(response)
 }
 

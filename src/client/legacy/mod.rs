@@ -42,7 +42,7 @@ const RESUMABLE_AFTER: Duration = Duration::from_millis(500);
 
 /// The session a request names, if it is the user's own.
 fn session(client: &Client, user: &User, headers: &HeaderMap) -> Result<Arc<Session>, Refusal> {
-    let id = headers.get(SESSION_HEADER).ok_or_else(|| {
+    let id = headers.get(&SESSION_HEADER).ok_or_else(|| {
         Refusal::invalid_request("the header Mcp-Session-Id is missing; initialize first".into())
     })?;
     let id = id.to_str().unwrap_or_default();

@@ -62,6 +62,7 @@ impl Request<'_> {
                 let page_size = self.client.limits.tools_per_page.get();
                 let view = self.session.tools.view();
                 tools::list(self.session.dialect().list(&view), &self.params, page_size, false)
+                    .map(Vec::from)
             }
             "logging/setLevel" => {
                 let level = self.params.required_string("level")?;
