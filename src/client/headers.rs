@@ -3,9 +3,9 @@
 //! The hub routes, limits and logs by the body alone. The headers are only checked, because others
 //! on the way may have believed them.
 
-use std::{borrow::Cow, collections::HashMap, fmt::Display};
+use std::{borrow::Cow, collections::HashMap};
 
-use axum::http::{HeaderMap, HeaderName, header::AsHeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header::GetAll};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::value::RawValue;
 
@@ -31,12 +31,14 @@ impl Repetition<'_> {
     /// `MCP-Protocol-Version` must be the version the body claims.
     pub(super) fn check_version(self, claimed: &str) -> Result<(), Refusal> {
         let strict = Self { may_lack: false, ..self };
-        strict.check(&VERSION_HEADER, Some(claimed), str::eq)
+        let said = self.headers.get_all(&VERSION_HEADER);
+        strict.check("MCP-Protocol-Version", &said, Some(claimed), str::eq)
     }
 
     /// `Mcp-Method` must be the body's method, letter for letter.
     pub(super) fn check_method(self, method: &str) -> Result<(), Refusal> {
-        self.check(&METHOD_HEADER, Some(method), str::eq)
+        let said = self.headers.get_all(&METHOD_HEADER);
+        self.check("Mcp-Method", &said, Some(method), str::eq)
     }
 
     /// `Mcp-Name` must be the name the body has for what it is about, if it has one.
@@ -48,7 +50,10 @@ impl Repetition<'_> {
             _ => return Ok(()),
         };
         match params.get(source).and_then(string) {
-            Some(name) => self.check(&NAME_HEADER, Some(&name), str::eq),
+            Some(name) => {
+                let said = self.headers.get_all(&NAME_HEADER);
+                self.check("Mcp-Name", &said, Some(&name), str::eq)
+            }
             None => Ok(()),
         }
     }
@@ -66,28 +71,31 @@ impl Repetition<'_> {
         let arguments = arguments.map_or("{}", Json::as_str);
         for parameter in &tool.headers {
             let (name, argument) = (&parameter.header, argument(arguments, &parameter.path));
+            let said = self.headers.get_all(name);
             match argument.map(RawValue::get) {
                 Some(text) if text.starts_with('"') => {
-                    let said: Option<String> = serde_json::from_str(text).ok();
-                    self.check(name, said.as_deref(), str::eq)?;
+                    let text: Option<String> = serde_json::from_str(text).ok();
+                    self.check(name, &said, text.as_deref(), str::eq)?;
                 }
-                Some(flag @ ("true" | "false")) => self.check(name, Some(flag), str::eq)?,
+                Some(flag @ ("true" | "false")) => self.check(name, &said, Some(flag), str::eq)?,
                 Some(text) if !text.starts_with(['{', '[', 'n']) => {
-                    self.check(name, Some(text), same_number)?;
+                    self.check(name, &said, Some(text), same_number)?;
                 }
-                _ => self.check(name, None, str::eq)?,
+                _ => self.check(name, &said, None, str::eq)?,
             }
         }
         Ok(())
     }
 
+    /// Holds what the header `name` has said against the body.
     fn check(
         self,
-        name: impl AsHeaderName + Display + Copy,
+        name: &str,
+        said: &GetAll<'_, HeaderValue>,
         body: Option<&str>,
         same: impl Fn(&str, &str) -> bool,
     ) -> Result<(), Refusal> {
-        let mut values = self.headers.get_all(name).iter();
+        let mut values = said.iter();
         let mismatch =
             |what: &str| Err(Refusal::header_mismatch(format!("the header {name} {what}")));
         match (values.next(), values.next(), body) {
@@ -138,8 +146,6 @@ pub(crate) fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
     use crate::client::message::Incoming;
 

@@ -87,11 +87,11 @@ async fn the_first_fault_on_the_ladder_is_the_one_told() {
     // Each row mends what the row before was refused for, and nothing else.
     for (meta, headers, (status, code), says) in [
         (&claims_only, &[][..], (400, -32602), "clientCapabilities"),
-        (&strange, &[], (400, -32020), "mcp-protocol-version is missing"),
-        (&strange, &[version], (400, -32020), "mcp-protocol-version differs"),
+        (&strange, &[], (400, -32020), "MCP-Protocol-Version is missing"),
+        (&strange, &[version], (400, -32020), "MCP-Protocol-Version differs"),
         (&strange, &[("mcp-protocol-version", future)], (400, -32022), "not supported"),
-        (&modern, &[version], (400, -32020), "mcp-method"),
-        (&modern, &[version, method], (400, -32020), "mcp-name"),
+        (&modern, &[version], (400, -32020), "Mcp-Method"),
+        (&modern, &[version, method], (400, -32020), "Mcp-Name"),
         (&modern, &[version, method, name], (400, -32020), "mcp-param-region"),
     ] {
         let answer = refused(&client, headers, &body(meta), (status, code)).await;
