@@ -53,10 +53,10 @@ impl Hosts {
     /// otherwise what a page is up to.
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Reason> {
         // HTTP/2 carries the host in the URI (RFC 9113 §8.3.1).
-        let named = uri.host().or_else(|| headers.get(header::HOST)?.to_str().ok());
-        let named = named.unwrap_or_default();
-        if !self.hosts.iter().any(|allowed| is_host(named, allowed)) {
-            return Err(Reason::Host(host_of(named).unwrap_or_default().to_owned()));
+        let named = || headers.get(header::HOST)?.to_str().ok().map(without_port);
+        let host = uri.host().or_else(named).unwrap_or_default();
+        if !self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
+            return Err(Reason::Host(host.to_owned()));
         }
         match headers.get(header::ORIGIN) {
             // Browsers name no origin where a page only loads something, such as a picture.
@@ -76,7 +76,7 @@ impl Hosts {
             return true;
         }
         let Some((scheme, authority)) = origin.split_once("://") else { return false };
-        let host = host_of(authority).unwrap_or_default();
+        let host = without_port(authority);
         let is_local = LOOPBACK.iter().any(|local| local.eq_ignore_ascii_case(host));
         matches!(scheme, "http" | "https") && is_local
     }
@@ -92,24 +92,12 @@ fn is_loaded_by_a_foreign_page(headers: &HeaderMap) -> bool {
     is_foreign && !(says(&FETCH_MODE, &["navigate"]) && says(&FETCH_DEST, &["document"]))
 }
 
-/// Whether `named`, a `host[:port]`, is the host `allowed`.
-fn is_host(named: &str, allowed: &str) -> bool {
-    let Some((host, rest)) = named.split_at_checked(allowed.len()) else { return false };
-    let is_port = |rest: &str| {
-        rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    host.eq_ignore_ascii_case(allowed) && (rest.is_empty() || is_port(rest))
-}
-
-/// The host of `host[:port]`, if that is what it is: `user@host` has no place in a `Host` header.
-fn host_of(authority: &str) -> Option<&str> {
-    let host = match authority.rsplit_once(':') {
+/// The host of `host[:port]`; all of it, if it is none: that is nobody's name.
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
-    };
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    let is_ipv6 = host.starts_with('[') && host.ends_with(']');
-    (is_ipv6 || host.bytes().all(is_plain)).then_some(host)
+    }
 }
 
 #[cfg(test)]
