@@ -76,10 +76,15 @@ impl Answer {
     }
 
     fn given(&mut self, bytes: Bytes, held: Option<Arc<Held>>) -> Portion {
-        let counted = self.ahead.min(bytes.len());
-        self.ahead -= counted;
-        self.turn.given(bytes.len() - counted);
+        self.count(bytes.len());
         Portion { first: bytes, rest: VecDeque::new(), turn: Arc::clone(&self.turn), _held: held }
+    }
+
+    /// So many bytes more wait, unless they did from the start.
+    fn count(&mut self, bytes: usize) {
+        let counted = self.ahead.min(bytes);
+        self.ahead -= counted;
+        self.turn.given(bytes - counted);
     }
 
     /// What there is of a whole beside its first piece. Given one by one, hyper would write what comes
@@ -90,7 +95,7 @@ impl Answer {
             && let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut self.body).poll_frame(cx)
             && let Ok(bytes) = frame.into_data()
         {
-            self.ahead -= self.ahead.min(bytes.len());
+            self.count(bytes.len());
             portion.push(bytes);
         }
     }
