@@ -205,8 +205,8 @@ fn unescaped(quoted: &str) -> Cow<'_, str> {
 
 fn refuse_duplicates(keys: &mut [Cow<'_, str>]) -> Result<(), Fault> {
     let double = if keys.len() <= FEW_KEYS {
-        let mut earlier = keys.iter().enumerate();
-        earlier.find_map(|(index, key)| keys[..index].contains(key).then_some(key))
+        let mut each = keys.iter().enumerate();
+        each.find_map(|(index, key)| keys[..index].contains(key).then_some(key))
     } else {
         keys.sort_unstable();
         keys.windows(2).find_map(|pair| (pair[0] == pair[1]).then_some(&pair[0]))

@@ -67,3 +67,45 @@ fn write(
     line.push(b'\n');
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        io::{Read, Seek},
+        sync::Arc,
+    };
+
+    use serde_json::{Value, json};
+    use tracing_subscriber::{fmt::layer, layer::SubscriberExt, registry};
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_line_and_says_in_which_span_it_was() {
+        let mut file: File = tempfile::tempfile().expect("room");
+        let written = Arc::new(file.try_clone().expect("the same file"));
+        let layer = layer().fmt_fields(JsonFields::new()).event_format(Line).with_writer(written);
+        tracing::subscriber::with_default(registry().with(layer), || {
+            tracing::info!(number = 7, absent = None::<u64>, "said \"so\"\n");
+            let _within = tracing::info_span!("connect", server = "a").entered();
+            tracing::warn!("within");
+        });
+        file.rewind().expect("a file");
+        let mut text = String::new();
+        file.read_to_string(&mut text).expect("a text");
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let [plain, within] = &lines[..] else { panic!("two lines: {text}") };
+        assert_eq!((&plain["level"], &plain["number"]), (&json!("INFO"), &json!(7)));
+        assert_eq!(plain["message"], "said \"so\"\n");
+        assert_eq!((plain.get("absent"), plain.get("span")), (None, None));
+        assert_eq!(
+            (&within["level"], &within["span"]),
+            (&json!("WARN"), &json!({ "server": "a" }))
+        );
+        assert_eq!(within["target"], module_path!());
+        let time = plain["timestamp"].as_str().and_then(|time| humantime::parse_rfc3339(time).ok());
+        assert!(time.is_some(), "{plain}");
+    }
+}
