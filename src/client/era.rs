@@ -164,7 +164,7 @@ mod tests {
     #[track_caller]
     fn check(method: &str, params: &str, version: Option<&str>, session: bool, expected: &str) {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
-        let message = Incoming::parse(&body.into()).unwrap();
+        let message = Incoming::parse(&body.into(), 128).unwrap();
         let mut headers = HeaderMap::new();
         if let Some(version) = version {
             headers.insert("mcp-protocol-version", HeaderValue::from_str(version).unwrap());
@@ -214,7 +214,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
             &format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{CLAIM}}}"#),
         ] {
-            let message = || Incoming::parse(&body.to_owned().into()).unwrap();
+            let message = || Incoming::parse(&body.to_owned().into(), 128).unwrap();
             for has_session in [false, true] {
                 assert!(classify(unknown, has_session, &message()).is_err(), "{body}");
             }

@@ -24,7 +24,7 @@ use crate::{
         capabilities::Abilities,
         era::{self, VersionHeader},
         headers,
-        message::{Incoming, checked_text},
+        message::{self, Incoming},
         tools,
     },
     hub::{Hub, router},
@@ -34,8 +34,8 @@ use crate::{
 
 /// A message that is read says what a parser of the whole finds; one that is refused is told why.
 pub fn client_message(bytes: &[u8]) {
-    let read = checked_text(Bytes::copy_from_slice(bytes), DEPTH_MAX)
-        .and_then(|text| Incoming::parse(&text));
+    let read = message::text(Bytes::copy_from_slice(bytes))
+        .and_then(|text| Incoming::parse(&text, DEPTH_MAX));
     let incoming = match read {
         Ok(incoming) => incoming,
         Err(refusal) => {
@@ -45,6 +45,8 @@ pub fn client_message(bytes: &[u8]) {
             return is_an_error(&body.expect("it is there").expect("it is whole"));
         }
     };
+    crate::model::json::check(&String::from_utf8_lossy(bytes), DEPTH_MAX)
+        .expect("the bounds are kept");
     let Ok(whole) = serde_json::from_slice::<Value>(bytes) else { return };
     assert_eq!(whole["jsonrpc"], "2.0");
     if let Some(said) = incoming.id() {

@@ -5,7 +5,10 @@ use std::{borrow::Cow, fmt, ops::Range};
 use bytes::Bytes;
 use bytestring::ByteString;
 use memchr::memchr2;
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess},
+};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
@@ -78,7 +81,7 @@ impl fmt::Debug for Json {
 /// in JSON-RPC and MCP that is never what was meant.
 pub fn object<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
     if text.trim_start().starts_with('[') {
-        return Err(serde::de::Error::custom("an array stands where an object belongs"));
+        return Err(Error::custom("an array stands where an object belongs"));
     }
     serde_json::from_str(text)
 }
@@ -128,6 +131,11 @@ impl Fault {
 /// mean one thing to the hub and another to a provider. Whether the text is JSON at all is left to
 /// the parser that reads it next: on broken text this finds nothing or something, but never fails.
 pub fn check(text: &str, depth_max: usize) -> Result<(), Fault> {
+    check_within(0, text, depth_max)
+}
+
+/// As [`check`], of a value that stands within so many levels.
+fn check_within(levels: usize, text: &str, depth_max: usize) -> Result<(), Fault> {
     let bytes = text.as_bytes();
     // The keys of all open objects; each object's own begin at the index its level remembers.
     let mut keys: SmallVec<[Cow<'_, str>; 16]> = SmallVec::new();
@@ -146,7 +154,7 @@ pub fn check(text: &str, depth_max: usize) -> Result<(), Fault> {
                 continue;
             }
             b'{' | b'[' => {
-                if outer.len() == depth_max {
+                if levels + outer.len() >= depth_max {
                     return Err(Fault::TooDeep { max: depth_max });
                 }
                 let is_object = byte == b'{';
@@ -155,7 +163,7 @@ pub fn check(text: &str, depth_max: usize) -> Result<(), Fault> {
             }
             b'}' | b']' => {
                 if let Some(around) = outer.pop() {
-                    refuse_duplicates(&mut keys[level.keys_start..])?;
+                    refuse_duplicates(keys[level.keys_start..].iter().map(|key| &**key))?;
                     keys.truncate(level.keys_start);
                     level = around;
                 }
@@ -203,17 +211,64 @@ fn unescaped(quoted: &str) -> Cow<'_, str> {
     serde_json::from_str(quoted).map_or(Cow::Borrowed(plain(quoted)), Cow::Owned)
 }
 
-fn refuse_duplicates(keys: &mut [Cow<'_, str>]) -> Result<(), Fault> {
+fn refuse_duplicates<'k>(
+    keys: impl ExactSizeIterator<Item = &'k str> + Clone,
+) -> Result<(), Fault> {
     let double = if keys.len() <= FEW_KEYS {
-        let mut each = keys.iter().enumerate();
-        each.find_map(|(index, key)| keys[..index].contains(key).then_some(key))
+        let earlier = |index| keys.clone().take(index);
+        let mut each = keys.clone().enumerate();
+        each.find_map(|(index, key)| earlier(index).any(|other| other == key).then_some(key))
     } else {
-        keys.sort_unstable();
-        keys.windows(2).find_map(|pair| (pair[0] == pair[1]).then_some(&pair[0]))
+        let mut sorted: Vec<_> = keys.collect();
+        sorted.sort_unstable();
+        sorted.windows(2).find_map(|pair| (pair[0] == pair[1]).then_some(pair[0]))
     };
     match double {
         Some(key) => Err(Fault::DuplicateKey { key: key.chars().take(64).collect() }),
         None => Ok(()),
+    }
+}
+
+/// Refuses, of objects that are parsed member by member, what [`check`] refuses of a whole text: whoever
+/// parses so looks at no byte twice, but for those of values that are nested again. Where parsing fails,
+/// [`check`] tells whether that is why.
+#[derive(Debug, Clone, Copy)]
+pub struct Strict {
+    pub depth_max: usize,
+}
+
+impl Strict {
+    /// An object or array opens within so many others.
+    pub fn open<E: Error>(self, levels: usize) -> Result<(), E> {
+        let max = self.depth_max;
+        if levels < max { Ok(()) } else { Err(E::custom(Fault::TooDeep { max })) }
+    }
+
+    /// The value of the member that comes next, unread; the object that has it is within so many others.
+    pub fn value<'de, A: MapAccess<'de>>(
+        self,
+        levels: usize,
+        map: &mut A,
+    ) -> Result<&'de RawValue, A::Error> {
+        let value = map.next_value()?;
+        self.nested(levels + 1, value)?;
+        Ok(value)
+    }
+
+    /// A value comes that is within so many objects and arrays.
+    pub fn nested<E: Error>(self, levels: usize, value: &RawValue) -> Result<(), E> {
+        if !value.get().starts_with(['{', '[']) {
+            return Ok(());
+        }
+        check_within(levels, value.get(), self.depth_max).map_err(E::custom)
+    }
+
+    /// An object ends, and these are the keys it has.
+    pub fn close<'k, E: Error>(
+        self,
+        keys: impl ExactSizeIterator<Item = &'k str> + Clone,
+    ) -> Result<(), E> {
+        refuse_duplicates(keys).map_err(E::custom)
     }
 }
 
