@@ -3,17 +3,15 @@
 use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
     body::Body,
     http::{Request, Response, StatusCode, Version},
     response::IntoResponse,
 };
 use bytesize::ByteSize;
-use hyper::{body::Incoming, rt::Executor, service::Service};
+use hyper::{body::Incoming, rt::Executor};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto::Builder,
-    service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -22,6 +20,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
+    Site,
     answer::Answer,
     backlog::Backlog,
     count_hit, head,
@@ -58,7 +57,7 @@ pub(super) struct Host {
     pub tls: Option<TlsAcceptor>,
     pub doorman: Doorman,
     backlog: Arc<Backlog>,
-    routes: TowerToHyperService<Router>,
+    site: Arc<dyn Site>,
     http: Builder<Tasks>,
 }
 
@@ -78,7 +77,7 @@ impl Host {
         lifecycle: Lifecycle,
         proxies: Proxies,
         tls: Option<TlsAcceptor>,
-        routes: Router,
+        site: impl Site,
     ) -> Self {
         let head = limits::bytes(limits.request_head);
         let mut http = Builder::new(Tasks(lifecycle.clone()));
@@ -96,9 +95,9 @@ impl Host {
             .keep_alive_interval(limits.ping_interval)
             .keep_alive_timeout(limits.ping_grace);
         let doorman = Doorman::new(lifecycle.clone());
-        let routes = TowerToHyperService::new(routes);
         let backlog = Arc::new(Backlog::new(limits.answers));
-        Self { limits, lifecycle, proxies, tls, doorman, backlog, routes, http }
+        let site = Arc::new(site);
+        Self { limits, lifecycle, proxies, tls, doorman, backlog, site, http }
     }
 
     /// Serves `peer` on `stream`.
@@ -149,7 +148,7 @@ impl Host {
     {
         patience.start();
         let answering = Answering {
-            routes: self.routes.clone(),
+            site: Arc::clone(&self.site),
             proxies: self.proxies.clone(),
             patience: Arc::clone(&patience),
             backlog: Arc::clone(&self.backlog),
@@ -206,7 +205,7 @@ impl Host {
 
 /// Hands the requests of one connection on.
 struct Answering {
-    routes: TowerToHyperService<Router>,
+    site: Arc<dyn Site>,
     proxies: Proxies,
     patience: Arc<Patience>,
     backlog: Arc<Backlog>,
@@ -226,10 +225,10 @@ impl Answering {
             .and_then(|()| self.proxies.locate(&mut request, self.peer, self.is_secure));
         request.extensions_mut().insert(ClientAddress(client));
         let backlog = Arc::clone(&self.backlog);
-        let answer = checked.map(|()| self.routes.call(request.map(Body::new)));
+        let answer = checked.map(|()| self.site.answer(request.map(Body::new)));
         async move {
             let response = match answer {
-                Ok(answer) => answer.await?,
+                Ok(answer) => answer.await,
                 Err(bad) => bad.into_response(),
             };
             let status = response.status();

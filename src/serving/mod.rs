@@ -15,7 +15,8 @@ mod turned_away;
 
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{extract::Request, response::Response};
+use futures_util::future::BoxFuture;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
@@ -40,6 +41,12 @@ const LIMIT_HITS: &str = "mcp_hub_limit_hits_total";
 /// has them again when connections end.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// What there is to be asked.
+pub trait Site: Send + Sync + 'static {
+    /// Answers one request, whatever it asks for.
+    fn answer(&self, request: Request) -> BoxFuture<'static, Response>;
+}
+
 /// Serves whoever connects.
 pub struct Server {
     host: Arc<Host>,
@@ -55,12 +62,12 @@ impl Server {
         lifecycle: Lifecycle,
         certificate: Option<&Certificate>,
         trusted: &[Network],
-        routes: Router,
+        site: impl Site,
     ) -> Self {
         certificate::prepare();
         let admission = Arc::new(Admission::new(&limits));
         let tls = certificate.map(Certificate::acceptor);
-        let host = Host::new(limits, lifecycle, Proxies::new(trusted), tls, routes);
+        let host = Host::new(limits, lifecycle, Proxies::new(trusted), tls, site);
         Self { host: Arc::new(host), admission, connections: TaskTracker::new() }
     }
 

@@ -30,10 +30,15 @@ impl Cors {
         Self { gate, origins: origins.into() }
     }
 
+    /// Whether no page of another origin is welcome.
+    pub fn is_closed(&self) -> bool {
+        self.origins.is_empty()
+    }
+
     /// Opens `routes` to those pages, which may ask by these methods and with whatever headers: they
     /// are trusted with as much as the client that they are.
     pub fn open<const N: usize>(&self, routes: Router, methods: [Method; N]) -> Router {
-        if self.origins.is_empty() {
+        if self.is_closed() {
             return routes;
         }
         let cors = self.clone();

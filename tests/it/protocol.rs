@@ -497,6 +497,19 @@ async fn other_http_methods_are_told_what_is_allowed() {
 }
 
 #[tokio::test]
+async fn what_answers_head_has_no_body() {
+    let hub = TestHub::with_users().await;
+    let http = || reqwest::Client::builder().no_proxy();
+    for http in [http(), http().http2_prior_knowledge()] {
+        let asked = http.build().expect("a client").head(format!("{}/mcp", hub.url()));
+        let answer = asked.send().await.expect("an answer");
+        assert_eq!(answer.status(), 401);
+        assert_ne!(answer.headers()["content-length"], "0", "what GET is told has one");
+        assert_eq!(answer.bytes().await.expect("its end"), "");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_is_opened_for_whoever_may_want_one() {
     let hub = TestHub::start().await;
     let session = McpClient::new(&hub).initialize("2025-11-25").await;
