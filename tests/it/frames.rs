@@ -15,6 +15,7 @@ use mcp_hub::{
     },
 };
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 const FILE: &str = "sdk/frames.json";
 
@@ -83,7 +84,7 @@ fn call(is_full: bool) -> Value {
         era: ClientEra::Modern,
         listener: None,
     };
-    let attempt = Attempt::new(Arc::new(call), some(json!("state")));
+    let attempt = Attempt::new(Arc::new(call), some(json!("state")), Instant::now());
     params(&frame::call(41, &attempt))
 }
 
