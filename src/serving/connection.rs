@@ -159,11 +159,12 @@ impl Host {
         let service = hyper::service::service_fn(move |request| answering.answer(request));
         let serving = self.http.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut serving = pin!(serving);
-        let mut draining = pin!(self.lifecycle.draining().cancelled_owned());
+        let mut draining = self.lifecycle.heed_draining();
         let mut look = pin!(sleep(self.limits.request_head_time));
         let (mut is_ending, mut is_draining) = (false, false);
         loop {
             tokio::select! {
+                biased;
                 served = serving.as_mut() => {
                     if let Err(error) = served {
                         head::count_refused(&*error);
@@ -171,7 +172,7 @@ impl Host {
                     }
                     return;
                 }
-                () = draining.as_mut(), if !is_draining => {
+                () = &mut draining, if !is_draining => {
                     (is_ending, is_draining) = (true, true);
                     serving.as_mut().graceful_shutdown();
                     look.as_mut().reset(Instant::now() + FAREWELL);
