@@ -15,7 +15,7 @@ use crate::{
 
 /// The parts together.
 pub struct Site {
-    /// What is asked for most by far is found without the router, which takes as long as reading a
+    /// What is asked for most by far is found without the router, which clones and boxes for each
     /// request. `None` if pages of other origins may ask: they are told so on the way.
     direct: Option<Arc<Client>>,
     routes: TowerToHyperService<Router>,

@@ -29,7 +29,7 @@ use crate::{
     },
     hub::{Hub, router},
     lifecycle::Lifecycle,
-    model::{limits::Limits, tool::ToolName},
+    model::{json, limits::Limits, tool::ToolName},
 };
 
 /// A message that is read says what a parser of the whole finds; one that is refused is told why.
@@ -45,8 +45,7 @@ pub fn client_message(bytes: &[u8]) {
             return is_an_error(&body.expect("it is there").expect("it is whole"));
         }
     };
-    crate::model::json::check(&String::from_utf8_lossy(bytes), DEPTH_MAX)
-        .expect("the bounds are kept");
+    json::check(&String::from_utf8_lossy(bytes), DEPTH_MAX).expect("the bounds are kept");
     let Ok(whole) = serde_json::from_slice::<Value>(bytes) else { return };
     assert_eq!(whole["jsonrpc"], "2.0");
     if let Some(said) = incoming.id() {
